@@ -1,0 +1,36 @@
+//! What h2's error says: the only place that downcasts to `h2::Error`.
+//!
+//! hyper gives h2's error as a source and promises nothing about its type; `tests/fate_h2_canary.rs` fails when hyper
+//! and this crate no longer build against the same h2.
+
+use std::error::Error;
+
+use super::Reason;
+use super::evidence::{Evidence, Next};
+
+/// What an `h2::Error` was made from, as far as a resend cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// A RST_STREAM that the peer sent.
+    RemoteReset(Reason),
+    /// A GOAWAY that the peer sent.
+    RemoteGoAway(Reason),
+    /// A reset or GOAWAY that this side's h2 made for an error of the peer's.
+    Library(Reason),
+}
+
+pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence) -> Option<Next<'a>> {
+    let error = error.downcast_ref::<h2::Error>()?;
+    // h2's error has no source: its io error has to be asked for.
+    if let Some(io) = error.get_io() {
+        return Some(Next::Into(io));
+    }
+    let reason = error.reason().map(|reason| Reason::from_code(reason.into()));
+    evidence.frame = match reason {
+        Some(reason) if error.is_remote() && error.is_go_away() => Some(Frame::RemoteGoAway(reason)),
+        Some(reason) if error.is_remote() && error.is_reset() => Some(Frame::RemoteReset(reason)),
+        Some(reason) if error.is_library() => Some(Frame::Library(reason)),
+        _ => evidence.frame,
+    };
+    Some(Next::Source)
+}

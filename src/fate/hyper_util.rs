@@ -1,0 +1,21 @@
+//! What the error of hyper-util's `legacy::Client` says.
+
+use std::error::Error;
+
+use hyper_util::client::legacy;
+
+use super::evidence::{Evidence, Next};
+
+pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence) -> Option<Next<'a>> {
+    let error = error.downcast_ref::<legacy::Error>()?;
+    // Connection info is attached only after a connection was checked out (hyper-util 0.1.21, `legacy/client.rs`,
+    // `try_send_request`): without it no connection ever saw the request. The errors about the request itself have
+    // neither info nor source.
+    let unassigned = error.connect_info().is_none();
+    if error.is_connect() || (unassigned && error.source().is_some()) {
+        evidence.connect = true;
+    } else if unassigned {
+        evidence.request = true;
+    }
+    Some(Next::Source)
+}

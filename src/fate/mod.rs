@@ -1,0 +1,199 @@
+//! What a failure proves.
+//!
+//! An HTTP client's error says what went wrong. Whether the request may be sent again depends on something else: on
+//! what the error *proves* about the server. [`Failure::of`] walks the whole `source()` chain of an error and says so.
+//!
+//! ```
+//! use std::io;
+//! use tower_redial::fate::{BodyUse, Cause, Failure, Fate};
+//!
+//! let error = io::Error::from(io::ErrorKind::ConnectionReset);
+//! let failure = Failure::of(&error, BodyUse::Polled);
+//!
+//! assert_eq!(failure.fate(), Fate::Unknown); // the server may have acted on the request
+//! assert_eq!(failure.cause(), Cause::Closed);
+//! ```
+//!
+//! # The four fates
+//!
+//! | fate | what it proves | who may be sent again |
+//! |---|---|---|
+//! | [`NotSent`](Fate::NotSent) | no byte of the request left this process | any method |
+//! | [`NotProcessed`](Fate::NotProcessed) | the server says that it did not process it | any method whose body can be sent again |
+//! | [`Unknown`](Fate::Unknown) | nothing: the connection was lost, the server may have acted | idempotent requests (RFC 9110, section 9.2.2) |
+//! | [`Permanent`](Fate::Permanent) | another attempt cannot help, or must not be made | nobody |
+//!
+//! Only the first two are proofs, and only a proof lets [`RetryOnCanceled`](crate::RetryOnCanceled) resend a request
+//! that changes something.
+//!
+//! # The decision table
+//!
+//! The first row that matches wins, at whatever depth of the chain it is found. Accessors are asked first, `h2::Error`
+//! second, [`io::ErrorKind`](std::io::ErrorKind) third; the text of an error never counts, since hyper promises nothing
+//! about it.
+//!
+//! | # | what the chain shows | fate | cause |
+//! |---|---|---|---|
+//! | 1 | the request's own body failed ([`BodyUse::Failed`]) | `Permanent` | [`Body`](Cause::Body) |
+//! | 2 | hyper-util refuses the request itself (relative URI, unsupported version); another error of the caller's (hyper's `is_user()`) | `Permanent` | [`Request`](Cause::Request) |
+//! | 3 | hyper's `is_parse()`: the peer does not speak HTTP | `Permanent` | [`Parse`](Cause::Parse) |
+//! | 4 | a connect failure with an io error of kind `InvalidData`, `InvalidInput` or `Unsupported`: certificates, TLS alerts, the connector's settings | `Permanent` | [`Certificate`](Cause::Certificate) |
+//! | 5 | hyper's `is_canceled()`; a `TrySendError` that still holds the request ([`Failure::of_try_send`]) | `NotSent` | [`HandedBack`](Cause::HandedBack) |
+//! | 6 | hyper-util's `is_connect()`, or its error has no `connect_info()`; an io error of kind `ConnectionRefused` | `NotSent` | [`Connect`](Cause::Connect) |
+//! | 7 | RST_STREAM or GOAWAY from the peer, HTTP_1_1_REQUIRED | `Permanent` | [`Http11Required`](Cause::Http11Required) |
+//! | 8 | RST_STREAM from the peer, REFUSED_STREAM (RFC 9113, section 8.7) | `NotProcessed` | [`Refused`](Cause::Refused) |
+//! | 9 | GOAWAY from the peer (RFC 9113, section 6.8), body polled in this attempt | `NotProcessed` | [`GoAway`](Cause::GoAway) |
+//! | 10 | GOAWAY from the peer, body not polled: every empty body is | `Unknown` | [`GoAway`](Cause::GoAway) |
+//! | 11 | RST_STREAM from the peer: CANCEL, INTERNAL_ERROR, NO_ERROR, ENHANCE_YOUR_CALM, or a code that is not registered | `Unknown` | [`Reset`](Cause::Reset) |
+//! | 12 | RST_STREAM from the peer, any other code | `Permanent` | [`Reset`](Cause::Reset) |
+//! | 13 | this side's h2 ended it (`is_library()`) | `Unknown`, resent [at most once](Failure::at_most_once) | [`Local`](Cause::Local) |
+//! | 14 | hyper's keep-alive timeout (`is_timeout()`) | `Unknown` | [`Silent`](Cause::Silent) |
+//! | 15 | hyper's `is_incomplete_message()` or `is_closed()`; io errors `BrokenPipe`, `ConnectionReset`, `ConnectionAborted`, `UnexpectedEof`, `TimedOut` | `Unknown` | [`Closed`](Cause::Closed) |
+//! | 16 | io errors `HostUnreachable`, `NetworkUnreachable`, without a connect error around them | `Unknown` | [`Unreachable`](Cause::Unreachable) |
+//! | 17 | hyper's "dispatch task is gone" | `Unknown` | [`DispatchGone`](Cause::DispatchGone) |
+//! | 18 | the timeout of `tower::timeout` or of `tokio::time` | `Unknown`, resent only where [asked for](crate::RetryOnCanceledLayer::resend_timeouts) | [`Timeout`](Cause::Timeout) |
+//! | 19 | anything else | `Permanent` | [`Other`](Cause::Other) |
+//!
+//! Rows 3 and 5 bend in one place: below a handed-back request hyper tells why the *connection* ended, a parse error
+//! for instance. The request was not sent all the same, so the walk ends there.
+//!
+//! # Why a GOAWAY is no proof by itself
+//!
+//! hyper 1.12 fails a request with the connection's GOAWAY also where its HEADERS are on the wire already
+//! (`proto/h2/client.rs`: after it queued them it asks again whether the connection is ready). A server that is
+//! shutting down gracefully has then accepted the request, and answers it to nobody. Where hyper does that it never
+//! polls the body, and where the stream truly lies above the GOAWAY's last stream id it has: so the body tells the two
+//! apart, and a request without one cannot be told apart at all.
+//!
+//! # A proof speaks of the last hop
+//!
+//! Where the client below follows redirects, "not sent" is about the request that it made last, not about the one you
+//! gave it. See [`RetryOnCanceledLayer::single_hop`](crate::RetryOnCanceledLayer::single_hop).
+
+mod cause;
+mod evidence;
+mod h2;
+mod hyper;
+mod hyper_util;
+mod io;
+mod reason;
+mod tower;
+
+use std::error::Error;
+use std::fmt;
+
+pub use self::cause::Cause;
+pub use self::reason::Reason;
+pub use crate::body_use::BodyUse;
+
+use self::evidence::Evidence;
+
+/// What a failure proves about the request.
+///
+/// See the [module](self) for how it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fate {
+    /// No byte of the request left this process.
+    NotSent,
+    /// The server says that it did not process the request.
+    NotProcessed,
+    /// The connection was lost, or the server gave up; it may have acted on the request.
+    Unknown,
+    /// Another attempt cannot help, or must not be made.
+    Permanent,
+}
+
+impl Fate {
+    /// Whether this proves that the server did not act on the request.
+    #[must_use]
+    pub const fn is_proof(self) -> bool {
+        matches!(self, Self::NotSent | Self::NotProcessed)
+    }
+
+    /// A short, stable name in snake case: a label for metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::NotProcessed => "not_processed",
+            Self::Unknown => "unknown",
+            Self::Permanent => "permanent",
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// One attempt's failure: what it proves, and why it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Failure {
+    fate: Fate,
+    cause: Cause,
+    connection_dead: bool,
+    at_most_once: bool,
+}
+
+impl Failure {
+    /// Reads an error, down its whole chain of sources.
+    ///
+    /// `body` says what became of the request's body in this attempt; [`ReplayBody`](crate::ReplayBody) knows. Who
+    /// cannot tell says [`BodyUse::Untouched`], which claims the least.
+    ///
+    /// The error must be about the whole attempt: an error that came while the *response's* body was read is not, and
+    /// its fate is not asked here.
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static), body: BodyUse) -> Self {
+        Evidence::of(error).decide(body)
+    }
+
+    /// What it proves.
+    #[must_use]
+    pub const fn fate(&self) -> Fate {
+        self.fate
+    }
+
+    /// Why it came.
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// Whether the connection that the request was on must not be used again.
+    ///
+    /// `false` where there was none, where only the stream ended, and where the error does not tell.
+    #[must_use]
+    pub const fn connection_is_dead(&self) -> bool {
+        self.connection_dead
+    }
+
+    /// Whether a resend after this failure helps once at the most: the fault is likely to be met again.
+    #[must_use]
+    pub const fn at_most_once(&self) -> bool {
+        self.at_most_once
+    }
+
+    pub(crate) const fn new(fate: Fate, cause: Cause) -> Self {
+        Self { fate, cause, connection_dead: false, at_most_once: false }
+    }
+
+    const fn dead(mut self) -> Self {
+        self.connection_dead = true;
+        self
+    }
+
+    const fn once(mut self) -> Self {
+        self.at_most_once = true;
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.fate, self.cause)
+    }
+}
