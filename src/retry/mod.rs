@@ -1,0 +1,105 @@
+//! Requests survive a closed connection.
+//!
+//! [`RetryOnCanceledLayer`] goes around a client. When an attempt fails, it asks what the failure
+//! [proves](crate::fate) and resends the request where that is safe:
+//!
+//! - a request that was not sent, or not processed, whatever its method;
+//! - one that may have been processed, only if it is idempotent (RFC 9110, section 9.2.2).
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::Full;
+//! use hyper_util::client::legacy::Client;
+//! use hyper_util::rt::TokioExecutor;
+//! use tower::{Service, ServiceBuilder, ServiceExt};
+//! use tower_redial::RetryOnCanceledLayer;
+//!
+//! # async fn run() -> Result<(), hyper_util::client::legacy::Error> {
+//! let mut client = ServiceBuilder::new()
+//!     .layer(RetryOnCanceledLayer::new())
+//!     .service(Client::builder(TokioExecutor::new()).http2_only(true).build_http());
+//!
+//! let request = Request::post("http://localhost:8080/orders").body(Full::new(Bytes::from("one"))).unwrap();
+//! let response = client.ready().await?.call(request).await?;
+//! # drop(response);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The response and the error types are the client's own, and a request that is not resent ends in the client's own
+//! error, unchanged. The request needs no `Clone`: its head is kept, its body is a [`ReplayBody`](crate::ReplayBody).
+//!
+//! # What is resent, how often
+//!
+//! | failure | limits | budget |
+//! |---|---|---|
+//! | handed back, refused, not processed | [`Limits::transparent`] | its own, generous |
+//! | graceful GOAWAY, proof or not | [`Limits::transparent`] | none for the first two resends, since the server asked for them |
+//! | lost with the connection, connect failed, ENHANCE_YOUR_CALM | [`Limits::after_loss`] | its own, tight |
+//!
+//! No resend begins later than [`retry_for`](RetryOnCanceledLayer::retry_for) after the request did. A token is taken
+//! from the budget at the moment when a resend is sent, and only a success puts one back. Budgets are kept for each
+//! origin.
+//!
+//! # Which requests
+//!
+//! In this order:
+//!
+//! 1. [`NoRetry`] in the request's extensions, or [`Treatment::NoRetry`]: never resent;
+//! 2. CONNECT, and requests with an `Upgrade` header: only where they were not sent;
+//! 3. [`Treatment::Idempotent`] or [`Treatment::NotIdempotent`] from the layer's predicate;
+//! 4. the method, an `Idempotency-Key` header, or [`Idempotent`] in the extensions.
+//!
+//! # What you see of it
+//!
+//! - [`Attempts`] in the response's extensions, if there was a resend;
+//! - [`ResendCount`] in the request's extensions on each resend, for the layers below;
+//! - [`on_retry`](RetryOnCanceledLayer::on_retry): each failed attempt, what it proves, and what was decided and why;
+//! - with the feature `tracing`, the same at debug level.
+//!
+//! # Order of layers
+//!
+//! Outermost first: the timeout for the whole request, this layer, the timeout for each attempt, the client. A concurrency
+//! limit or a load shedder may stand on either side: no permit is held during a backoff. What changes the request for each
+//! attempt (signing, fresh credentials) belongs below. A layer that reads the body ahead of the client must stand above:
+//! below, a body that was polled is taken for one whose request was sent on an open stream.
+//!
+//! # Two retry layers
+//!
+//! Attempts must not multiply. A request that carries a [`ResendCount`] from above is not resent by this layer, and a
+//! client's own retries are best switched off, but for hyper-util's
+//! `retry_canceled_requests`, which costs nothing.
+//!
+//! # Differences from [`tower::retry`]
+//!
+//! `tower::retry` asks a policy whether to clone the request beforehand, and knows nothing of what an error proves. This
+//! layer clones no body, streams included, and its policy is what HTTP's own rules say.
+//!
+//! # Runtime
+//!
+//! Backoffs need a tokio runtime with its timer enabled. Outside a runtime the layer resends only what needs no wait.
+
+mod as_error;
+mod attempts;
+mod backoff;
+mod budget;
+mod event;
+mod future;
+mod layer;
+mod limits;
+mod policy;
+mod service;
+#[cfg(feature = "tracing")]
+mod trace;
+mod treatment;
+
+pub use self::as_error::{AsError, Boxed, Typed};
+pub use self::attempts::{Attempt, Attempts, ResendCount};
+pub use self::backoff::Backoff;
+pub use self::event::{Decision, Event, Stop};
+pub use self::future::ResponseFuture;
+pub use self::layer::RetryOnCanceledLayer;
+pub use self::limits::Limits;
+pub use self::service::RetryOnCanceled;
+pub use self::treatment::{Idempotent, NoRetry, Treatment};

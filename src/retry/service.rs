@@ -1,0 +1,82 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower::Service;
+
+use super::future::ResponseFuture;
+use super::layer::Config;
+use super::{AsError, Typed};
+use crate::body::ReplayBody;
+
+/// Resends requests that a closed or canceled connection took down.
+///
+/// Made by [`RetryOnCanceledLayer`](super::RetryOnCanceledLayer); see the [module](super) for what it does.
+///
+/// # Clone
+///
+/// The inner service must be `Clone`, as clients are: each request keeps the one that it was sent by, for its resends.
+pub struct RetryOnCanceled<S, M = Typed> {
+    inner: S,
+    config: Arc<Config>,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<S, M> RetryOnCanceled<S, M> {
+    pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
+        Self { inner, config, marker: PhantomData }
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, M, B, R> Service<Request<B>> for RetryOnCanceled<S, M>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S::Error: AsError<M>,
+    B: Body,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B, M>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The service that was asked whether it is ready is the one that may be called.
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
+        ResponseFuture::new(ready, request, Arc::clone(&self.config))
+    }
+}
+
+impl<S: Clone, M> Clone for RetryOnCanceled<S, M> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), config: Arc::clone(&self.config), marker: PhantomData }
+    }
+}
+
+impl<S: fmt::Debug, M> fmt::Debug for RetryOnCanceled<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryOnCanceled").field("inner", &self.inner).field("config", &self.config).finish()
+    }
+}
