@@ -1,0 +1,509 @@
+//! A server that runs by itself and fails by a plan.
+
+use std::{
+    future::poll_fn,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::Uri;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    faults::{Cut, Fault, GoAway, Plan, ProcessAt},
+    faulty_conn::Conn,
+    ledger::Ledger,
+    message::{Received, Reply},
+    socket::Socket,
+    tls::{self, Identity},
+    wire::{Frame, PREFACE, reason},
+};
+
+/// Connections with more than this unwritten do not read on: nobody reads their answers.
+const UNWRITTEN_LIMIT: usize = 4 << 20;
+
+/// How much a connection reads at once.
+const READ_SIZE: usize = 64 * 1024;
+
+/// An HTTP/2 server for many clients at once. See [`Builder`] for what it can be told to do wrong.
+///
+/// Dropping it cuts every connection and stops listening.
+///
+/// ```ignore
+/// let server = FaultyServer::builder().goaway(GoAway::every(50)).every(20, Fault::Refuse).start().await;
+/// // … requests to `server.uri("/")`, each with an `x-request-id` of its own …
+/// assert_eq!(server.ledger().doubled(), []);
+/// ```
+#[derive(Debug)]
+pub struct FaultyServer {
+    shared: Arc<Shared>,
+    addrs: Vec<SocketAddr>,
+    identity: Option<Identity>,
+    commands: watch::Sender<Option<Command>>,
+    /// Owns the listeners' tasks, which own their connections' tasks.
+    listening: JoinSet<()>,
+}
+
+/// What all connections of one server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) plan: Plan,
+    pub(crate) ledger: Ledger,
+    pub(crate) counts: Counts,
+    /// How many requests have been looked at for a fault.
+    pub(crate) requests: AtomicU64,
+    pub(crate) violations: Mutex<Vec<String>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) connections: AtomicU64,
+    pub(crate) open_connections: AtomicU64,
+    pub(crate) streams: AtomicU64,
+    pub(crate) max_open: AtomicU64,
+    pub(crate) answered: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) over_limit: AtomicU64,
+    pub(crate) ignored: AtomicU64,
+    pub(crate) resets: AtomicU64,
+    pub(crate) goaways: AtomicU64,
+    pub(crate) cuts: AtomicU64,
+    pub(crate) silenced: AtomicU64,
+    pub(crate) client_resets: AtomicU64,
+    pub(crate) client_goaways: AtomicU64,
+    pub(crate) client_pings: AtomicU64,
+}
+
+/// What a server has done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Of these, still open.
+    pub open_connections: u64,
+    /// Requests whose head arrived, whatever became of them.
+    pub streams: u64,
+    /// The most streams open at once on one connection.
+    pub max_open: u64,
+    /// Requests answered, to the end of the response; the client may have been gone.
+    pub answered: u64,
+    /// RST_STREAM(REFUSED_STREAM) sent.
+    pub refused: u64,
+    /// Of these, because too many streams were open.
+    pub over_limit: u64,
+    /// Requests above a last-stream-id, or on a connection that was ending or silent: never processed.
+    pub ignored: u64,
+    /// Other RST_STREAM sent.
+    pub resets: u64,
+    /// GOAWAY frames sent: two for a graceful shutdown.
+    pub goaways: u64,
+    /// Connections cut by a fault.
+    pub cuts: u64,
+    /// Connections that fell silent.
+    pub silenced: u64,
+    /// RST_STREAM that ended an open request, from clients.
+    pub client_resets: u64,
+    /// GOAWAY from clients.
+    pub client_goaways: u64,
+    /// PING from clients.
+    pub client_pings: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Command {
+    GoAway(GoAway),
+    Cut(Cut),
+}
+
+/// Tells a [`FaultyServer`] what to do. Everything can be combined.
+///
+/// # Default
+///
+/// No fault; 127.0.0.1 in the clear; 250 streams a connection; windows of 1 MiB a stream and 8 MiB a connection; a
+/// request is processed when it is complete, and answered at once with 200 and its id.
+#[derive(Debug)]
+pub struct Builder {
+    plan: Plan,
+    ledger: Ledger,
+    addresses: u8,
+    identity: Option<Identity>,
+}
+
+impl FaultyServer {
+    /// A server without faults, until the builder is told some.
+    pub fn builder() -> Builder {
+        Builder { plan: Plan::default(), ledger: Ledger::new(), addresses: 1, identity: None }
+    }
+
+    /// Its first address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addrs[0]
+    }
+
+    /// All its addresses.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// The URI of a path at its first address.
+    pub fn uri(&self, path: &str) -> Uri {
+        self.uri_at(0, path)
+    }
+
+    /// The URI of a path at one of its addresses; `index` may be any number, as they are taken in turn.
+    pub fn uri_at(&self, index: usize, path: &str) -> Uri {
+        let scheme = if self.identity.is_some() { "https" } else { "http" };
+        let addr = self.addrs[index % self.addrs.len()];
+        format!("{scheme}://{addr}{path}").parse().expect("a path that begins with a slash")
+    }
+
+    /// What it processed.
+    pub fn ledger(&self) -> Ledger {
+        self.shared.ledger.clone()
+    }
+
+    /// What it did so far.
+    pub fn counters(&self) -> Counters {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counts = &self.shared.counts;
+        Counters {
+            connections: get(&counts.connections),
+            open_connections: get(&counts.open_connections),
+            streams: get(&counts.streams),
+            max_open: get(&counts.max_open),
+            answered: get(&counts.answered),
+            refused: get(&counts.refused),
+            over_limit: get(&counts.over_limit),
+            ignored: get(&counts.ignored),
+            resets: get(&counts.resets),
+            goaways: get(&counts.goaways),
+            cuts: get(&counts.cuts),
+            silenced: get(&counts.silenced),
+            client_resets: get(&counts.client_resets),
+            client_goaways: get(&counts.client_goaways),
+            client_pings: get(&counts.client_pings),
+        }
+    }
+
+    /// What clients did against the protocol. Such a connection got a GOAWAY with the error and was closed.
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.violations.lock().unwrap().clone()
+    }
+
+    /// The certificate to trust.
+    ///
+    /// # Panics
+    ///
+    /// When there is no TLS.
+    pub fn identity(&self) -> &Identity {
+        self.identity.as_ref().expect("a server with TLS")
+    }
+
+    /// Winds up every connection that is open now; of `goaway` the style, code and debug data count.
+    pub fn go_away(&self, goaway: GoAway) {
+        self.commands.send_replace(Some(Command::GoAway(goaway)));
+    }
+
+    /// Cuts every connection that is open now.
+    pub fn cut(&self, how: Cut) {
+        self.commands.send_replace(Some(Command::Cut(how)));
+    }
+
+    /// Cuts every connection, stops listening, and waits until that is done: later connects are refused.
+    pub async fn stop(mut self) {
+        self.listening.shutdown().await;
+    }
+}
+
+impl Builder {
+    /// Winds connections up with GOAWAY.
+    pub fn goaway(mut self, goaway: GoAway) -> Self {
+        self.plan.goaway = Some(goaway);
+        self
+    }
+
+    /// Does this to every `nth` request of the whole server. May be called more than once; the first that is due
+    /// wins.
+    pub fn every(mut self, nth: u64, fault: Fault) -> Self {
+        self.plan.every.push((nth, fault));
+        self
+    }
+
+    /// Chooses a fault by the request and its number, from 1; asked before [`every`](Self::every).
+    pub fn choose(mut self, chooser: impl Fn(&Received, u64) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        self.plan.chooser = Some(Arc::new(chooser));
+        self
+    }
+
+    /// Lets each connection fall silent when its stream of this number is processed; that one gets no answer either.
+    pub fn silent_after(mut self, streams: u32) -> Self {
+        self.plan.silent_after = Some(streams);
+        self
+    }
+
+    /// What MAX_CONCURRENT_STREAMS says; `None` leaves it out.
+    pub fn announced_streams(mut self, limit: impl Into<Option<u32>>) -> Self {
+        self.plan.announced_streams = limit.into();
+        self
+    }
+
+    /// How many streams a connection may really have open, if not as many as announced.
+    pub fn stream_limit(mut self, limit: u32) -> Self {
+        self.plan.stream_limit = Some(limit);
+        self
+    }
+
+    /// When a request is processed.
+    pub fn process_at(mut self, process_at: ProcessAt) -> Self {
+        self.plan.process_at = process_at;
+        self
+    }
+
+    /// How long every reply is held back. It passes on tokio's clock.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.plan.delay = delay;
+        self
+    }
+
+    /// The windows for request bodies, in bytes.
+    pub fn windows(mut self, stream: u32, connection: u32) -> Self {
+        self.plan.stream_window = stream;
+        self.plan.connection_window = connection;
+        self
+    }
+
+    /// What to reply. It gets the whole body, and runs on the connection's task: it must not block.
+    pub fn handler(mut self, handler: impl Fn(&Received, Bytes) -> Reply + Send + Sync + 'static) -> Self {
+        self.plan.handler = Arc::new(handler);
+        self
+    }
+
+    /// Shares a ledger with other servers.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// Listens on so many addresses, 127.0.0.1 to 127.0.0.8, each at a port of its own: a pair of addresses has only
+    /// some 28,000 ports for connections.
+    pub fn addresses(mut self, addresses: u8) -> Self {
+        self.addresses = addresses.clamp(1, 8);
+        self
+    }
+
+    /// TLS with this certificate, and ALPN h2.
+    pub fn tls(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Starts it on the current runtime.
+    pub async fn start(self) -> FaultyServer {
+        let shared = Arc::new(Shared {
+            plan: self.plan,
+            ledger: self.ledger,
+            counts: Counts::default(),
+            requests: AtomicU64::new(0),
+            violations: Mutex::default(),
+        });
+        let acceptor = self.identity.as_ref().map(|identity| identity.acceptor(&[tls::H2]));
+        let (commands, receiver) = watch::channel(None);
+        let mut listening = JoinSet::new();
+        let mut addrs = Vec::new();
+        for last in 1..=self.addresses {
+            let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), 0)).await.expect("a free port");
+            addrs.push(listener.local_addr().expect("a bound listener has an address"));
+            listening.spawn(accept(listener, shared.clone(), acceptor.clone(), receiver.clone()));
+        }
+        FaultyServer { shared, addrs, identity: self.identity, commands, listening }
+    }
+}
+
+// ===== IO =====
+
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    acceptor: Option<TlsAcceptor>,
+    commands: watch::Receiver<Option<Command>>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((tcp, _)) = accepted else {
+                    // Out of file descriptors, say: until some connection ends there is nothing better to do.
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                let (shared, acceptor, mut commands) = (shared.clone(), acceptor.clone(), commands.clone());
+                // A command concerns the connections that were open when it was given.
+                commands.mark_unchanged();
+                connections.spawn(async move {
+                    let _open = Open::new(shared.clone());
+                    if let Ok(socket) = Socket::establish(tcp, acceptor.as_ref()).await {
+                        let _ = serve(socket, Conn::new(shared), commands).await;
+                    }
+                });
+            }
+            // A set that is never emptied keeps every task that has ended.
+            Some(ended) = connections.join_next() => {
+                if let Err(panic) = ended.map_err(tokio::task::JoinError::try_into_panic) {
+                    let what = panic.map_or("a connection was cancelled", |_| "a connection's task panicked");
+                    shared.violations.lock().unwrap().push(what.to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// Counts a connection as open for as long as it lives.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.counts.connections.fetch_add(1, Ordering::Relaxed);
+        shared.counts.open_connections.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.counts.open_connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn serve(mut socket: Socket, mut conn: Conn, mut commands: watch::Receiver<Option<Command>>) -> io::Result<()> {
+    let mut input = BytesMut::with_capacity(READ_SIZE);
+    let mut scratch = vec![0; READ_SIZE];
+    let mut preface = false;
+    let mut unflushed = false;
+    let mut shut = false;
+    let mut timer = pin!(sleep_until(Instant::now()));
+    loop {
+        preface = preface || skip_preface(&mut input, &mut conn);
+        if preface {
+            read_frames(&mut input, &mut conn);
+        }
+        conn.settle();
+        if !shut && conn.out.is_empty() && !unflushed {
+            match conn.ending() {
+                None => {}
+                Some(Cut::Rst) => {
+                    socket.abort();
+                    return Ok(());
+                }
+                Some(Cut::Fin) => {
+                    // From here on only read, until the client closes too: closing a socket with unread bytes sends
+                    // RST, which would take back what we have just sent.
+                    socket.shutdown().await?;
+                    shut = true;
+                }
+            }
+        }
+        let due = conn.next_timer();
+        if let Some(due) = due.filter(|due| *due != timer.deadline()) {
+            timer.as_mut().reset(due);
+        }
+        let turn = poll_fn(|cx| turn(&mut socket, &mut conn, &mut unflushed, &mut scratch, cx));
+        tokio::select! {
+            biased;
+            read = turn => match read? {
+                Turn::Read(0) => return Ok(()),
+                Turn::Read(len) => input.extend_from_slice(&scratch[..len]),
+                Turn::Wrote => {}
+            },
+            () = &mut timer, if due.is_some() => {}
+            changed = commands.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                match commands.borrow_and_update().clone() {
+                    Some(Command::GoAway(goaway)) => conn.go_away(goaway),
+                    Some(Command::Cut(how)) => conn.finish(how),
+                    None => {}
+                }
+            }
+        }
+    }
+}
+
+fn skip_preface(input: &mut BytesMut, conn: &mut Conn) -> bool {
+    if input.len() < PREFACE.len() {
+        return false;
+    }
+    if !input.starts_with(PREFACE) {
+        conn.violation(reason::PROTOCOL_ERROR, format!("not HTTP/2: {}", input[..PREFACE.len()].escape_ascii()));
+    }
+    input.advance(PREFACE.len());
+    true
+}
+
+fn read_frames(input: &mut BytesMut, conn: &mut Conn) {
+    loop {
+        match Frame::decode(input) {
+            Ok(Some(frame)) => conn.frame(frame),
+            Ok(None) => return,
+            Err(error) => {
+                // Nothing behind it can be read.
+                input.clear();
+                conn.violation(reason::FRAME_SIZE_ERROR, error.to_string());
+            }
+        }
+    }
+}
+
+enum Turn {
+    Read(usize),
+    Wrote,
+}
+
+/// Writes and reads at once: a server that does one after the other, and a client that does too, can wait for each
+/// other for ever.
+fn turn(
+    socket: &mut Socket,
+    conn: &mut Conn,
+    unflushed: &mut bool,
+    scratch: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Turn>> {
+    let mut wrote = false;
+    while !conn.out.is_empty() {
+        let Poll::Ready(len) = Pin::new(&mut *socket).poll_write(cx, &conn.out)? else { break };
+        conn.out.advance(len);
+        wrote = true;
+        *unflushed = true;
+    }
+    if *unflushed && Pin::new(&mut *socket).poll_flush(cx)?.is_ready() {
+        *unflushed = false;
+        wrote = true;
+    }
+    if wrote && (conn.wants_room() || (conn.ending().is_some() && conn.out.is_empty() && !*unflushed)) {
+        return Poll::Ready(Ok(Turn::Wrote));
+    }
+    if conn.out.len() > UNWRITTEN_LIMIT {
+        return Poll::Pending;
+    }
+    let mut buf = ReadBuf::new(scratch);
+    match Pin::new(socket).poll_read(cx, &mut buf)? {
+        Poll::Ready(()) => Poll::Ready(Ok(Turn::Read(buf.filled().len()))),
+        Poll::Pending => Poll::Pending,
+    }
+}

@@ -1,0 +1,97 @@
+//! A server's end of a connection, in the clear or under TLS, that can be ended in both ways TCP knows.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// An accepted connection.
+#[derive(Debug)]
+pub enum Socket {
+    /// Bytes as they are on the wire.
+    Plain(TcpStream),
+    /// Bytes within TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    /// Sets up what every server here wants, and shakes hands if there is an acceptor.
+    ///
+    /// # Errors
+    ///
+    /// Those of the IO and of the TLS handshake.
+    pub async fn establish(tcp: TcpStream, tls: Option<&TlsAcceptor>) -> io::Result<Self> {
+        // A script's frames shall leave when they are written.
+        tcp.set_nodelay(true)?;
+        Ok(match tls {
+            None => Self::Plain(tcp),
+            Some(acceptor) => Self::Tls(Box::new(acceptor.accept(tcp).await?)),
+        })
+    }
+
+    /// The protocol ALPN agreed on.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol(),
+        }
+    }
+
+    /// The client's address, which tells connections apart.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.tcp().peer_addr().ok()
+    }
+
+    /// Ends the connection with a TCP RST: what was sent but not yet read may be lost at the other side.
+    pub fn abort(self) {
+        // An error here means that the connection is gone already.
+        let _ = self.tcp().set_zero_linger();
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
