@@ -22,6 +22,8 @@ struct Slot<B> {
     source: Source<B>,
     recording: Recording,
     epoch: Epoch,
+    /// Whether the body's length was known from the start.
+    length_known: bool,
     /// Whether the newest attempt was ever polled.
     polled: bool,
     /// The attempt that waits for the source, to be woken when the body is taken from it.
@@ -42,9 +44,10 @@ impl<B> Clone for Shared<B> {
     }
 }
 
-impl<B> Shared<B> {
+impl<B: Body> Shared<B> {
     pub(super) fn new(body: B, limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Slot {
+            length_known: body.size_hint().exact().is_some(),
             source: Source::Live(body),
             recording: Recording::new(limit),
             epoch: 0,
@@ -52,7 +55,9 @@ impl<B> Shared<B> {
             waiting: None,
         })))
     }
+}
 
+impl<B> Shared<B> {
     fn lock(&self) -> MutexGuard<'_, Slot<B>> {
         self.0.lock().unwrap_or_else(|poisoned| {
             // The source panicked while it was polled: nobody knows what it would give next.
@@ -130,7 +135,9 @@ where
 impl<B: Body> Shared<B> {
     pub(super) fn is_end_stream(&self, epoch: Epoch) -> bool {
         let slot = self.lock();
+        // The first attempt began with a body that was not at its end, so every one does, even if it turned out to be empty.
         epoch == slot.epoch
+            && slot.polled
             && slot.recording.is_given()
             && match &slot.source {
                 Source::Live(body) => body.is_end_stream(),
@@ -146,7 +153,16 @@ impl<B: Body> Shared<B> {
             Source::Ended if epoch == slot.epoch => SizeHint::with_exact(0),
             _ => return SizeHint::default(),
         };
-        after(slot.recording.bytes_left(), &rest)
+        // A length that was not known at first is not told later either: hyper would send a `Content-Length` that the first
+        // attempt did not have, and leave trailers out for it.
+        let upper = if slot.length_known || epoch == 0 { rest.upper() } else { None };
+        let before = slot.recording.bytes_left();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(before));
+        if let Some(upper) = upper.and_then(|upper| upper.checked_add(before)) {
+            hint.set_upper(upper);
+        }
+        hint
     }
 }
 
@@ -215,16 +231,6 @@ where
         self.source = Source::Failed(error.clone());
         error.into()
     }
-}
-
-/// The hint for `before` bytes and then a rest of which `rest` is known.
-fn after(before: u64, rest: &SizeHint) -> SizeHint {
-    let mut hint = SizeHint::new();
-    hint.set_lower(rest.lower().saturating_add(before));
-    if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(before)) {
-        hint.set_upper(upper);
-    }
-    hint
 }
 
 fn wake(waiting: Option<Waker>) {
