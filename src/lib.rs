@@ -1,4 +1,93 @@
-//! Keeps HTTP requests alive when their connection dies.
+//! Tower middleware that keeps HTTP requests alive when their connection dies.
+//!
+//! A server closes an HTTP/2 connection gracefully, after its thousandth request, say, and requests that it never saw come
+//! back as `hyper::Error(Canceled, "connection closed")`. [`RetryOnCanceled`] goes around the client that you have, reads
+//! each failure for what it [proves](fate), and sends again what can safely be sent again:
+//!
+//! - a request that was not sent, or that the server says it did not process: **whatever its method**;
+//! - one that may have been processed: only if it is idempotent (RFC 9110, section 9.2.2).
+//!
+//! It never causes a request that changes something to be processed twice. Streaming bodies work; nothing needs `Clone`.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::Full;
+//! use hyper_util::client::legacy::Client;
+//! use hyper_util::rt::TokioExecutor;
+//! use tower::{Service, ServiceBuilder, ServiceExt};
+//! use tower_redial::RetryOnCanceledLayer;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let mut client = ServiceBuilder::new()
+//!     .layer(RetryOnCanceledLayer::new())
+//!     .service(Client::builder(TokioExecutor::new()).build_http());
+//!
+//! let request = Request::get("http://localhost:8080/").body(Full::<Bytes>::default())?;
+//! let response = client.ready().await?.call(request).await?;
+//! # drop(response);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! | | |
+//! |---|---|
+//! | [`retry`] | the layer: what is resent, how often, and how to set it |
+//! | [`fate`] | what an error proves, for any error of hyper, hyper-util, h2, io and tower's timeouts; usable by itself |
+//! | [`body`] | the request body that can be sent again; usable by itself |
+//!
+//! # The stacks
+//!
+//! The layer goes around any `Service<http::Request<ReplayBody<B>>>` that is `Clone` and answers with an
+//! `http::Response`.
+//!
+//! | stack | what surfaces without it | what cannot be known from outside |
+//! |---|---|---|
+//! | hyper-util's `legacy::Client` | every GOAWAY, REFUSED_STREAM and lost connection; `Canceled` on a fresh connection | whether a request *without a body* that meets a GOAWAY was processed |
+//! | hyper's `client::conn`, behind a service of your own that connects again | the same, and every `Canceled` | the same |
+//!
+//! In both, the stream that a request has on its connection cannot be known, so that a last-stream-id, or an interim
+//! response that came before a refusal, is no evidence here.
+//!
+//! # The timeout to set
+//!
+//! In hyper 1.12 a request can wait for ever: when a connection's task ends while callers enqueue, its queue can keep a
+//! request, and with it the one sender that would have woken it. Nothing outside hyper can see it, so this layer cannot end
+//! such a request. Put a timeout for each attempt below it, and let idempotent requests be resent after it:
+//!
+//! ```
+//! use std::time::Duration;
+//! # use bytes::Bytes;
+//! # use http::Request;
+//! # use http_body_util::Full;
+//! # use hyper_util::client::legacy::Client;
+//! # use hyper_util::rt::TokioExecutor;
+//! # use tower::{Service, ServiceExt};
+//! use tower::ServiceBuilder;
+//! use tower_redial::RetryOnCanceledLayer;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let mut client = ServiceBuilder::new()
+//!     .timeout(Duration::from_secs(90)) // for the whole request, and for whatever its method
+//!     .layer(RetryOnCanceledLayer::new().resend_timeouts(true))
+//!     .timeout(Duration::from_secs(30)) // for each attempt, up to the response's head
+//!     .service(Client::builder(TokioExecutor::new()).build_http());
+//! # let request = Request::get("http://localhost:8080/").body(Full::<Bytes>::default())?;
+//! # let response = client.ready().await?.call(request).await?;
+//! # drop(response);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tracing` | a debug event for each decision, with OpenTelemetry's attribute names |
+//!
+//! None is on by default.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
 
@@ -10,3 +99,8 @@ pub mod retry;
 pub use self::body::ReplayBody;
 pub use self::fate::{BodyUse, Cause, Failure, Fate};
 pub use self::retry::{RetryOnCanceled, RetryOnCanceledLayer};
+
+/// The README's snippets, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

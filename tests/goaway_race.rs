@@ -17,12 +17,16 @@ use http::Method;
 use http_body_util::{BodyExt, Full};
 use support::clients;
 use support::{FaultyServer, GoAway, GoAwayStyle, ProcessAt};
+use tokio::sync::Mutex;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_redial::fate::{BodyUse, Failure};
 use tower_redial::retry::{Decision, Limits, Stop};
 use tower_redial::{RetryOnCanceledLayer, retry};
 
 const WORKERS: usize = 64;
+
+/// One stress at a time: the race needs the cores.
+static CORES: Mutex<()> = Mutex::const_new(());
 
 /// How long each stress runs.
 fn stress() -> Duration {
@@ -48,6 +52,7 @@ struct Outcome {
 
 /// Sends POSTs as fast as it goes at a server that shuts each connection down after 20 streams.
 async fn run(body: &'static str, style: GoAwayStyle, process_at: ProcessAt, layer: RetryOnCanceledLayer) -> Outcome {
+    let _alone = CORES.lock().await;
     let goaway = GoAway::every(20).style(style);
     let server = FaultyServer::builder().goaway(goaway).process_at(process_at).addresses(8).start().await;
     let stops = Arc::new(std::sync::Mutex::new(BTreeMap::new()));
@@ -144,6 +149,7 @@ async fn trusting_every_goaway_doubles_some() {
 /// G9, C8: GETs lose nothing at all with the default limits, and a server that shuts down after each 1,000 streams.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn gets_survive_every_shutdown() {
+    let _alone = CORES.lock().await;
     let server = FaultyServer::builder().goaway(GoAway::every(1_000)).start().await;
     let service = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(clients::h2());
     let workers = (0..WORKERS).map(|worker| {

@@ -402,7 +402,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
-    /// Law 5, against a plain vector: whatever is done, an attempt gives a prefix of the original, and its clean end comes
+    /// Law 5 (B8, B16), against a plain vector: whatever is done, an attempt gives a prefix of the original, and its clean end comes
     /// only after all of it.
     #[test]
     fn every_attempt_gives_a_prefix_of_the_original(steps in steps(), ops in ops(), limit in 0_usize..4_000) {

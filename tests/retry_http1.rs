@@ -39,9 +39,9 @@ async fn a_connection_closed_before_the_head_resends_what_is_idempotent() {
                 let mut conn = server.accept_h1().await;
                 take(&mut conn).await;
                 if abort {
-                    conn.abort()
+                    conn.abort();
                 } else {
-                    conn.close().await
+                    conn.close().await;
                 }
                 if resent {
                     let mut conn = server.accept_h1().await;

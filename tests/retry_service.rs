@@ -275,6 +275,7 @@ async fn every_decision_is_told_once() {
     );
 }
 
+/// T7, T8: a request that a layer above is resending is not resent here; and all the other reasons.
 #[tokio::test(start_paused = true)]
 async fn each_reason_to_stop_is_told() {
     let lost = |method| (vec![Play::ReadAndLose; 9], request(method));
@@ -289,7 +290,6 @@ async fn each_reason_to_stop_is_told() {
         (Stop::MaxResends, layer(), lost(Method::GET)),
         (Stop::BodyUsed, layer().replay_limit(3), lost(Method::PUT)),
         (Stop::NoRetry, layer(), (vec![Play::HandBack], with_no_retry)),
-        // T7, T8: a layer above is resending it.
         (Stop::Nested, layer(), (vec![Play::Lose], nested)),
         (Stop::NotSingleHop, layer().single_hop(false), (vec![Play::HandBack], request(Method::POST))),
         (Stop::ObserveOnly, layer().observe_only(true), (vec![Play::HandBack], request(Method::POST))),
@@ -345,7 +345,7 @@ async fn timeouts_below_are_resent_where_asked() {
     }
 }
 
-/// S3: what one attempt's layers put into the extensions is not there for the next.
+/// S3, S4: what one attempt's layers put into the head is not there for the next: each is signed anew.
 #[tokio::test(start_paused = true)]
 async fn attempts_do_not_share_extensions() {
     #[derive(Clone)]
@@ -359,7 +359,7 @@ async fn attempts_do_not_share_extensions() {
             assert_eq!(request.extensions().get::<Mine>(), Some(&Mine(7)), "the caller's are in every attempt");
             assert!(request.extensions_mut().insert(Mark).is_none());
             request.headers_mut().append("x-signed", "yes".parse().unwrap());
-            assert_eq!(request.headers().get_all("x-signed").iter().count(), 1, "S4: signed anew each time");
+            assert_eq!(request.headers().get_all("x-signed").iter().count(), 1, "signed anew each time");
             request
         })
         .service(inner);
@@ -612,6 +612,24 @@ async fn tokens_are_taken_when_a_resend_is_sent() {
 
     service.oneshot(request(Method::GET)).await.unwrap();
     assert_eq!(counts(), (1, 1), "one deposit, though both lanes share the budget");
+}
+
+/// T5: what was provably not processed does not draw on the budget for losses, but has a bound of its own.
+#[tokio::test(start_paused = true)]
+async fn transparent_resends_leave_the_other_budget_alone() {
+    let [transparent, after_loss] = [(); 2].map(|()| Arc::new(Counting::default()));
+    let layer = || {
+        RetryOnCanceledLayer::new()
+            .transparent(Limits::transparent().budget(Arc::clone(&transparent) as Arc<_>))
+            .after_loss(Limits::after_loss().budget(Arc::clone(&after_loss) as Arc<_>))
+    };
+    let withdrawn = || [&transparent, &after_loss].map(|budget| budget.withdrawals.load(Ordering::SeqCst));
+    let (inner, _) = player([Play::HandBack; 20]);
+    layer().layer_on(inner).oneshot(request(Method::GET)).await.unwrap_err();
+    assert_eq!(withdrawn(), [6, 0]);
+    let (inner, _) = player([Play::Lose; 20]);
+    layer().layer_on(inner).oneshot(request(Method::GET)).await.unwrap_err();
+    assert_eq!(withdrawn(), [6, 2]);
 }
 
 /// T1: while everything fails, the extra load is what the budget allows.

@@ -203,6 +203,23 @@ mod tests {
         assert!(granted >= 1_000, "{granted}");
     }
 
+    /// T9: however many ask at once, no more is granted than there is, and afterwards it comes back.
+    #[test]
+    fn the_floor_is_kept_across_threads() {
+        const PER_SECOND: u32 = 2_000;
+        let floor = Floor::new(PER_SECOND);
+        let ask = || (0..20_000).filter(|_| floor.withdraw()).count();
+        let granted: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let earned = floor.began.elapsed().as_secs_f64() * f64::from(PER_SECOND);
+        assert!(granted >= 20_000 && granted as f64 <= 20_000.0 + earned + 1.0, "{granted}");
+        while !floor.withdraw() {
+            std::thread::yield_now();
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn no_setting_panics() {
         let uri = Uri::from_static("/no-authority");

@@ -14,7 +14,7 @@ use tower_redial::ReplayBody;
 use tower_redial::fate::{BodyUse, Cause, Failure, Fate, Reason};
 
 use crate::support::clients::{get, http_connector, post};
-use crate::support::{End, H2Conn, Received, ScriptedServer, reason};
+use crate::support::{H2Conn, Received, ScriptedServer, reason};
 use crate::via::{Failed, HTTP2, Via, fail, fail_legacy};
 
 /// Sends a request to a server that does `step` once the request's head has come.
@@ -299,7 +299,7 @@ async fn a_body_that_fails_is_permanent() {
     }
 }
 
-pub fn failing_post(
+pub(crate) fn failing_post(
     uri: Uri,
 ) -> Request<impl http_body::Body<Data = Bytes, Error = std::io::Error> + Send + Unpin + 'static> {
     let frames = [Ok(Frame::data(Bytes::from("half"))), Err(std::io::Error::other("the disk is gone"))];
@@ -324,15 +324,13 @@ async fn an_error_inside_the_body_is_not_about_this_connection() {
         let body = StreamBody::new(futures_util::stream::iter(frames).boxed());
         let request = Request::post(server.uri("/")).body(body).unwrap();
         let script = async {
-            let end = if matches!(via, Via::Legacy1 | Via::Conn1) {
-                server.accept_h1().await.until_closed().await
+            if matches!(via, Via::Legacy1 | Via::Conn1) {
+                server.accept_h1().await.until_closed().await;
             } else {
                 let mut conn = server.accept().await;
                 let request = conn.request().await;
                 conn.expect_reset(request.stream_id).await;
-                End::Fin
-            };
-            drop(end);
+            }
         };
         let (failed, ()) = tokio::join!(via.fail(request), script);
         failed.is(Fate::Permanent, Cause::Body);

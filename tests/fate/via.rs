@@ -20,7 +20,7 @@ use crate::support::clients;
 
 /// A client to send one request by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
+pub(crate) enum Via {
     /// hyper-util's `legacy::Client`, HTTP/2 with prior knowledge.
     Legacy2,
     /// hyper-util's `legacy::Client`, HTTP/1.1.
@@ -32,13 +32,13 @@ pub enum Via {
 }
 
 /// Both that speak HTTP/2.
-pub const HTTP2: [Via; 2] = [Via::Legacy2, Via::Conn2];
+pub(crate) const HTTP2: [Via; 2] = [Via::Legacy2, Via::Conn2];
 /// Both that speak HTTP/1.1.
-pub const HTTP1: [Via; 2] = [Via::Legacy1, Via::Conn1];
+pub(crate) const HTTP1: [Via; 2] = [Via::Legacy1, Via::Conn1];
 
 impl Via {
     /// Sends the request, on a connection of its own, and gives the error that it must end in.
-    pub async fn fail<B>(self, request: Request<B>) -> Failed
+    pub(crate) async fn fail<B>(self, request: Request<B>) -> Failed
     where
         B: Body<Error: Into<BoxError>> + Send + Unpin + 'static,
     {
@@ -58,10 +58,10 @@ impl Via {
 }
 
 /// What a request ended in.
-pub struct Failed {
-    pub failure: Failure,
-    pub error: BoxError,
-    pub body: BodyUse,
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    pub(crate) error: BoxError,
+    pub(crate) body: BodyUse,
 }
 
 impl fmt::Debug for Failed {
@@ -71,7 +71,7 @@ impl fmt::Debug for Failed {
 }
 
 impl Failed {
-    pub fn new<E: Into<BoxError>>(error: E, body: BodyUse) -> Self {
+    pub(crate) fn new<E: Into<BoxError>>(error: E, body: BodyUse) -> Self {
         let error = error.into();
         let failure = Failure::of(&*error, body);
         Self { failure, error, body }
@@ -79,7 +79,7 @@ impl Failed {
 
     /// Checks the fate and the cause, and that both stay the same when layers above wrap the error.
     #[track_caller]
-    pub fn is(self, fate: Fate, cause: Cause) -> Self {
+    pub(crate) fn is(self, fate: Fate, cause: Cause) -> Self {
         assert_eq!((self.failure.fate(), self.failure.cause()), (fate, cause), "{self:?}");
         let Self { failure, error, body } = self;
         let wrapped = Wrapped(Box::new(Wrapped(Box::new(Wrapped(error)))));
@@ -91,7 +91,7 @@ impl Failed {
 
     /// Whether the connection must not be used again.
     #[track_caller]
-    pub fn connection_is_dead(self, dead: bool) -> Self {
+    pub(crate) fn connection_is_dead(self, dead: bool) -> Self {
         assert_eq!(self.failure.connection_is_dead(), dead, "{self:?}");
         self
     }
@@ -113,7 +113,7 @@ impl Error for Wrapped {
 }
 
 /// Sends a request whose body tells its use.
-pub async fn fail<B, R, E>(
+pub(crate) async fn fail<B, R, E>(
     request: Request<B>,
     send: impl AsyncFnOnce(Request<ReplayBody<B>>) -> Result<R, E>,
 ) -> Failed
@@ -129,7 +129,7 @@ where
     }
 }
 
-pub async fn fail_legacy<C, B>(client: &Client<C, ReplayBody<B>>, request: Request<B>) -> Failed
+pub(crate) async fn fail_legacy<C, B>(client: &Client<C, ReplayBody<B>>, request: Request<B>) -> Failed
 where
     C: Connect + Clone + Send + Sync + 'static,
     B: Body<Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -142,7 +142,7 @@ async fn tcp<B>(request: &Request<B>) -> TokioIo<TcpStream> {
     TokioIo::new(TcpStream::connect(authority).await.expect("a listening server"))
 }
 
-pub async fn conn_http2<B, D>(request: &Request<B>) -> conn::http2::SendRequest<D>
+pub(crate) async fn conn_http2<B, D>(request: &Request<B>) -> conn::http2::SendRequest<D>
 where
     D: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
@@ -151,7 +151,7 @@ where
     sender
 }
 
-pub async fn conn_http1<B, D>(request: &Request<B>) -> conn::http1::SendRequest<D>
+pub(crate) async fn conn_http1<B, D>(request: &Request<B>) -> conn::http1::SendRequest<D>
 where
     D: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
