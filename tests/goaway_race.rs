@@ -102,6 +102,8 @@ async fn run(body: &'static str, style: GoAwayStyle, process_at: ProcessAt, laye
     };
     println!("{style:?}, body {body:?}: {outcome:?}");
     assert_eq!(server.violations(), Vec::<String>::new());
+    // hyper's queue may keep a request for ever (see the crate's docs); that is rare, or something else is wrong.
+    assert!(outcome.hung * 100 <= outcome.requests, "{outcome:?}");
     assert!(outcome.goaways > 100 && outcome.connections > 100, "the server did misbehave: {outcome:?}");
     outcome
 }
@@ -136,14 +138,17 @@ async fn posts_above_a_final_goaway_are_resent() {
     assert_eq!(outcome.lost, 0, "{outcome:?}");
 }
 
-/// That this test can fail: with every GOAWAY trusted, as other clients do, requests are processed twice. The race is
-/// rare, so that a short run may miss it; `REDIAL_STRESS_SECS=60` does not.
+/// That these tests can fail: with every GOAWAY trusted, as other clients do, requests are processed twice. The race is rare:
+/// a run that misses it is followed by another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn trusting_every_goaway_doubles_some() {
-    let outcome = run("", GoAwayStyle::TwoStep, ProcessAt::Headers, patient().trust_goaway(true)).await;
-    if stress() >= Duration::from_secs(60) {
-        assert_ne!(outcome.doubled, [], "{outcome:?}");
+    for _ in 0..10 {
+        let outcome = run("", GoAwayStyle::TwoStep, ProcessAt::Headers, patient().trust_goaway(true)).await;
+        if !outcome.doubled.is_empty() {
+            return;
+        }
     }
+    panic!("the race did not occur");
 }
 
 /// G9, C8: GETs lose nothing at all with the default limits, and a server that shuts down after each 1,000 streams.

@@ -3,10 +3,15 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Method, Request};
-use http_body::Frame;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, StreamBody};
 use support::clients::{self, get, post};
 use support::{H1Conn, Received, ScriptedServer};
@@ -150,6 +155,53 @@ impl SourceIsEof for hyper::Error {
         let source = std::error::Error::source(self).and_then(|source| source.downcast_ref::<std::io::Error>());
         source.is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof)
     }
+}
+
+/// Announces a length that is not its own, as a file does that somebody truncated.
+struct Lying {
+    inner: Full<Bytes>,
+    length: u64,
+}
+
+impl Body for Lying {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length)
+    }
+}
+
+/// Law 5, bad input: a body that is shorter than it said ends in the client's own error and is not made whole by a resend.
+#[tokio::test]
+async fn a_body_that_is_shorter_than_it_said_is_not_made_whole() {
+    let server = ScriptedServer::bind().await;
+    let request = || Request::put(server.uri("/")).body(Lying { inner: Full::new(Bytes::from("12345")), length: 10 });
+    let connections = AtomicUsize::new(0);
+    let script = async {
+        loop {
+            let mut conn = server.accept_h1().await;
+            connections.fetch_add(1, Ordering::SeqCst);
+            // hyper finds out before it writes the head, or in the middle of the body.
+            conn.until_closed().await;
+        }
+    };
+    let requests = async {
+        let bare = clients::h1::<Lying>().request(request().unwrap()).await.unwrap_err();
+        let ours = send!(request().unwrap()).await.unwrap_err();
+        (bare, ours)
+    };
+    let (bare, ours) = tokio::select! {
+        errors = requests => errors,
+        () = script => unreachable!(),
+    };
+    assert_eq!(format!("{ours:?}"), format!("{bare:?}"));
+    assert_eq!(Failure::of(&ours, BodyUse::Polled).cause(), Cause::Request);
+    assert_eq!(connections.load(Ordering::SeqCst), 2, "one each");
 }
 
 /// Row 3 of the fates: what does not speak HTTP is asked once.

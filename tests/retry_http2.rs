@@ -726,6 +726,31 @@ async fn a_connect_request_is_not_resent_once_sent() {
     assert_eq!((failure.fate(), failure.cause()), (Fate::NotProcessed, Cause::Refused));
 }
 
+/// W7: a request that is dropped is canceled on the wire, once, as the bare client does it: no server counts it as a fault.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_request_is_canceled_on_the_wire() {
+    let server = ScriptedServer::bind().await;
+    let service = redial();
+    let warm_up = tokio::spawn(send(service.clone(), Request::post(server.uri("/")).body(pending_body()).unwrap()));
+    let mut conn = server.accept().await;
+    conn.request().await;
+    for _ in 0..100 {
+        let request = Request::post(server.uri("/")).body(pending_body()).unwrap();
+        let dropped = tokio::spawn(send(service.clone(), request));
+        let request = conn.request().await;
+        conn.read_data(request.stream_id).await;
+        dropped.abort();
+        assert_eq!(conn.expect_reset(request.stream_id).await, reason::CANCEL);
+    }
+    warm_up.abort();
+}
+
+/// A body that gives a little and then nothing more.
+fn pending_body() -> impl Body<Data = Bytes, Error = BoxError> + Send + Unpin + 'static {
+    let first = futures_util::stream::iter([Ok(Frame::data(Bytes::from("first")))]);
+    http_body_util::StreamBody::new(futures_util::StreamExt::chain(first, futures_util::stream::pending()))
+}
+
 /// S3, X5: what the client adds to one attempt's head is not in the next; a request is given its own version again.
 #[tokio::test]
 async fn each_attempt_starts_from_the_callers_head() {

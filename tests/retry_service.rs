@@ -510,7 +510,7 @@ async fn an_unready_service_fails_before_the_first_attempt() {
 
 /// An error of readiness before a resend proves that nothing was sent: POST goes on, bounded like a connect.
 #[tokio::test(start_paused = true)]
-async fn an_unready_service_counts_as_an_attempt_that_was_not_sent() {
+async fn an_unready_service_is_asked_again_like_a_connect() {
     let (inner, log) = with_readiness(vec![Play::HandBack], vec![None, Some(BoxedKind::Lost), None]);
     let response = RetryOnCanceledLayer::new().layer_on(inner).oneshot(request(Method::POST)).await.unwrap();
     let fates: Vec<_> = response
@@ -520,13 +520,18 @@ async fn an_unready_service_counts_as_an_attempt_that_was_not_sent() {
         .iter()
         .map(|attempt| (attempt.failure().fate(), attempt.failure().cause()))
         .collect();
-    assert_eq!(fates, [(Fate::NotSent, Cause::HandedBack), (Fate::NotSent, Cause::Closed)]);
-    assert_eq!(attempts(&log), 2, "the service was called twice");
+    assert_eq!(fates, [(Fate::NotSent, Cause::HandedBack)], "what was never called is no attempt");
+    assert_eq!(attempts(&log), 2);
 
     let always = [vec![None], vec![Some(BoxedKind::Lost); 50]].concat();
     let (inner, log) = with_readiness(vec![Play::HandBack], always);
-    RetryOnCanceledLayer::new().layer_on(inner).oneshot(request(Method::POST)).await.unwrap_err();
-    assert_eq!(attempts(&log), 1);
+    let stops = Stops::default();
+    let began = Instant::now();
+    let layer = RetryOnCanceledLayer::new().on_retry(stops.record());
+    let error = layer.layer_on(inner).oneshot(request(Method::POST)).await.unwrap_err();
+    assert!(error.downcast_ref::<hyper::Error>().unwrap().is_canceled(), "the error of the attempt that was made");
+    assert_eq!((attempts(&log), stops.only()), (1, Stop::NotReady));
+    assert!(began.elapsed() >= Duration::from_millis(75), "after two waits");
 }
 
 /// T13: a service that is of no use any more leaves the caller with the error of the attempt before.
@@ -736,6 +741,52 @@ fn without_a_runtime_nothing_panics() {
     let polled = future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
     assert!(matches!(polled, Poll::Ready(Err(_))));
     assert_eq!(stops.only(), Stop::NoTimer);
+}
+
+/// A runtime whose timer was not enabled is no better than none, and no reason to panic.
+#[test]
+fn a_runtime_without_its_timer_is_no_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    runtime.block_on(async {
+        let stops = Stops::default();
+        let inner = service_fn(move |_: Sent| {
+            std::future::ready(Err::<Response<()>, _>(io::Error::from(io::ErrorKind::ConnectionReset)))
+        });
+        let layer = RetryOnCanceledLayer::new().on_retry(stops.record());
+        ServiceBuilder::new().layer(layer).service(inner).oneshot(request(Method::GET)).await.unwrap_err();
+        assert_eq!(stops.only(), Stop::NoTimer);
+    });
+}
+
+/// A clock that went on unseen, a suspended machine's for instance, is seen before the resend.
+#[tokio::test(start_paused = true)]
+async fn no_resend_begins_late_because_nobody_polled() {
+    let (inner, log) = player([Play::Lose]);
+    let stops = Stops::default();
+    let layer = RetryOnCanceledLayer::new().retry_for(Duration::from_secs(1)).on_retry(stops.record());
+    let mut future = task::spawn(layer.layer_on(inner).oneshot(request(Method::GET)));
+    assert_pending!(future.poll());
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let _ = tokio_test::assert_ready!(future.poll()).unwrap_err();
+    assert_eq!((attempts(&log), stops.only()), (1, Stop::OutOfTime { wait: Duration::ZERO }));
+}
+
+/// Who sets no wait and no bound still lets others have their turn.
+#[tokio::test]
+async fn endless_resends_do_not_keep_the_task() {
+    let endless = Limits::after_loss()
+        .max_resends(u32::MAX)
+        .backoff(Backoff::new(Duration::ZERO, Duration::ZERO))
+        .without_budget();
+    let inner = service_fn(move |_: Sent| {
+        std::future::ready(Err::<Response<()>, _>(io::Error::from(io::ErrorKind::ConnectionReset)))
+    });
+    let layer = RetryOnCanceledLayer::new().after_loss(endless).retry_for(Duration::MAX);
+    let service = ServiceBuilder::new().layer(layer).service(inner);
+    let mut future = Box::pin(service.oneshot(request(Method::GET)));
+    for _ in 0..1_000 {
+        assert!(futures_util::poll!(&mut future).is_pending());
+    }
 }
 
 /// No setting panics.

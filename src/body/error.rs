@@ -1,6 +1,6 @@
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tower::BoxError;
 
@@ -58,4 +58,13 @@ impl fmt::Display for Superseded {
     }
 }
 
-impl Error for Superseded {}
+/// hyper resets the stream of a failed request body with the code that it finds down the error's chain
+/// (`hyper::Error::h2_reason`, INTERNAL_ERROR if there is none). An attempt that is given up is canceled, as it would be
+/// without this crate.
+static CANCEL: LazyLock<h2::Error> = LazyLock::new(|| h2::Reason::CANCEL.into());
+
+impl Error for Superseded {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*CANCEL)
+    }
+}

@@ -24,8 +24,8 @@
 //!
 //! - As long as nobody polled it, it lies there whole, and sending it again just takes it back: no copy, no buffer.
 //! - Once polled, its frames are recorded as they pass, trailers too, up to a limit in bytes. A new attempt is given what
-//!   was recorded and goes on with the rest of the source. Recording a [`Bytes`](bytes::Bytes) counts a reference and
-//!   copies nothing.
+//!   was recorded and goes on with the rest of the source. Recording a [`Bytes`](bytes::Bytes) of 1 KiB or
+//!   more counts a reference and copies nothing; smaller ones are gathered in one buffer.
 //! - When more than the limit has passed, recording stops, its memory is freed, and the body can no longer be sent
 //!   again. The attempt that is under way does not notice. A body whose `size_hint` tells beforehand that it is too
 //!   large is not recorded from the start.

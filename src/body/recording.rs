@@ -3,13 +3,16 @@
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-/// More pieces than this are joined into one, so that a body of one-byte frames does not cost a handle for each byte.
-const MAX_PIECES: usize = 128;
+/// Frames smaller than this are copied into one piece with their neighbours: a handle for each, and whatever larger buffer
+/// each is a slice of, would cost more than their bytes.
+const SMALL: usize = 1024;
 
 /// The frames that passed, up to a limit in bytes, and how many of them the current attempt was given.
 #[derive(Debug)]
 pub(super) struct Recording {
     pieces: Vec<Bytes>,
+    /// Small frames that came last, not yet a piece. The current attempt was given them.
+    small: BytesMut,
     trailers: Option<HeaderMap>,
     /// How many pieces the current attempt was given.
     given: usize,
@@ -32,7 +35,16 @@ enum State {
 
 impl Recording {
     pub(super) fn new(limit: usize) -> Self {
-        Self { pieces: Vec::new(), trailers: None, given: 0, trailers_given: false, len: 0, limit, state: State::Whole }
+        Self {
+            pieces: Vec::new(),
+            small: BytesMut::new(),
+            trailers: None,
+            given: 0,
+            trailers_given: false,
+            len: 0,
+            limit,
+            state: State::Whole,
+        }
     }
 
     /// Whether a new attempt can be given all that passed.
@@ -42,6 +54,7 @@ impl Recording {
 
     /// A new attempt begins.
     pub(super) fn rewind(&mut self) {
+        self.join_small();
         self.given = 0;
         self.trailers_given = false;
     }
@@ -50,6 +63,7 @@ impl Recording {
     pub(super) fn end(&mut self) {
         if self.state == State::Whole {
             self.state = State::Ending;
+            self.small = BytesMut::new();
         }
         self.free_given();
     }
@@ -57,6 +71,7 @@ impl Recording {
     /// Gives up on everything.
     pub(super) fn clear(&mut self) {
         self.pieces = Vec::new();
+        self.small = BytesMut::new();
         self.trailers = None;
         self.given = 0;
         self.len = 0;
@@ -88,9 +103,11 @@ impl Recording {
         if data.is_empty() || !self.admit(data.len()) {
             return;
         }
-        if self.pieces.len() == MAX_PIECES {
-            self.join();
+        if data.len() < SMALL {
+            self.small.extend_from_slice(data);
+            return;
         }
+        self.join_small();
         self.pieces.push(data.clone());
         self.given = self.pieces.len();
     }
@@ -130,12 +147,11 @@ impl Recording {
         }
     }
 
-    fn join(&mut self) {
-        let mut joined = BytesMut::with_capacity(self.len);
-        for piece in self.pieces.drain(..) {
-            joined.extend_from_slice(&piece);
+    fn join_small(&mut self) {
+        if !self.small.is_empty() {
+            self.pieces.push(std::mem::take(&mut self.small).freeze());
+            self.given = self.pieces.len();
         }
-        self.pieces.push(joined.freeze());
     }
 
     fn free_given(&mut self) {

@@ -22,8 +22,10 @@ struct Slot<B> {
     source: Source<B>,
     recording: Recording,
     epoch: Epoch,
-    /// Whether the body's length was known from the start.
-    length_known: bool,
+    /// The body's length, if it was known from the start.
+    length: Option<u64>,
+    /// Bytes that the newest attempt was given.
+    given: u64,
     /// Whether the newest attempt was ever polled.
     polled: bool,
     /// The attempt that waits for the source, to be woken when the body is taken from it.
@@ -47,7 +49,8 @@ impl<B> Clone for Shared<B> {
 impl<B: Body> Shared<B> {
     pub(super) fn new(body: B, limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Slot {
-            length_known: body.size_hint().exact().is_some(),
+            length: body.size_hint().exact(),
+            given: 0,
             source: Source::Live(body),
             recording: Recording::new(limit),
             epoch: 0,
@@ -94,6 +97,7 @@ impl<B> Shared<B> {
             // At the last number the body just cannot be taken back any more.
             slot.epoch = slot.epoch.checked_add(1)?;
             slot.polled = false;
+            slot.given = 0;
             slot.recording.rewind();
             (slot.epoch, slot.waiting.take())
         };
@@ -153,15 +157,17 @@ impl<B: Body> Shared<B> {
             Source::Ended if epoch == slot.epoch => SizeHint::with_exact(0),
             _ => return SizeHint::default(),
         };
-        // A length that was not known at first is not told later either: hyper would send a `Content-Length` that the first
-        // attempt did not have, and leave trailers out for it.
-        let upper = if slot.length_known || epoch == 0 { rest.upper() } else { None };
-        let before = slot.recording.bytes_left();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(before));
-        if let Some(upper) = upper.and_then(|upper| upper.checked_add(before)) {
-            hint.set_upper(upper);
+        if epoch == 0 {
+            return rest;
         }
+        // What a later attempt says of itself at its beginning is what the first one said, whether it is true or not: a
+        // length that was announced is not mended to what came, which would make a body that broke off a whole one, and
+        // one that was not is not told, or hyper would add a `Content-Length` and leave trailers out.
+        if let Some(length) = slot.length {
+            return SizeHint::with_exact(length.saturating_sub(slot.given));
+        }
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(slot.recording.bytes_left()));
         hint
     }
 }
@@ -183,6 +189,7 @@ where
             Source::Ended => None,
         };
         if let Some(data) = self.recording.next_data() {
+            self.given = self.given.saturating_add(data.len() as u64);
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         if let Some(trailers) = self.recording.next_trailers() {
@@ -212,6 +219,7 @@ where
             Ok(mut data) => {
                 let data = data.copy_to_bytes(data.remaining());
                 self.recording.push_data(&data);
+                self.given = self.given.saturating_add(data.len() as u64);
                 Ok(Frame::data(data))
             }
             Err(frame) => match frame.into_trailers() {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use super::h2::Frame;
 use super::{BodyUse, Cause, Failure, Fate, Reason};
@@ -19,9 +20,20 @@ pub(super) enum Next<'a> {
     Stop,
 }
 
+/// The error as a `T`, also where it is behind the `Arc` or `Box` of a layer that shares or boxes it: their `source()`
+/// leaves the error itself out.
+pub(super) fn downcast<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    error
+        .downcast_ref::<T>()
+        .or_else(|| error.downcast_ref::<Arc<T>>().map(|shared| &**shared))
+        .or_else(|| error.downcast_ref::<Box<T>>().map(|boxed| &**boxed))
+}
+
 /// What a chain of errors shows. The order in which it is weighed is [`Evidence::decide`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Evidence {
+    /// The error came from a connection that the request was given to: below it lies the transport.
+    pub(super) on_connection: bool,
     /// hyper gave the request back.
     pub(super) handed_back: bool,
     /// No connection was established, or none was ever assigned to the request.
@@ -83,7 +95,7 @@ impl Evidence {
         let cause = if self.request {
             Cause::Request
         } else if self.parse {
-            Cause::Parse
+            return Some(Failure::new(Fate::Permanent, Cause::Parse).dead());
         } else if self.connect && self.io.is_some_and(is_certificate_or_configuration) {
             Cause::Certificate
         } else {
@@ -95,8 +107,8 @@ impl Evidence {
     /// No byte of the request left this process.
     fn unsent(&self) -> Option<Failure> {
         if self.handed_back {
-            Some(Failure::new(Fate::NotSent, Cause::HandedBack).dead())
-        } else if self.connect || self.io == Some(ErrorKind::ConnectionRefused) {
+            Some(Failure::new(Fate::NotSent, Cause::HandedBack))
+        } else if self.connect || (self.io == Some(ErrorKind::ConnectionRefused) && !self.on_connection) {
             Some(Failure::new(Fate::NotSent, Cause::Connect))
         } else {
             None
@@ -109,11 +121,13 @@ impl Evidence {
         if self.silent {
             return dead(Cause::Silent);
         }
-        if self.closed || self.io.is_some_and(is_loss) {
-            return dead(Cause::Closed);
-        }
         if matches!(self.io, Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)) {
             return dead(Cause::Unreachable);
+        }
+        // On a connection any io error is the transport's; elsewhere only the kinds that a transport gives.
+        let lost = |kind| if self.on_connection { !is_certificate_or_configuration(kind) } else { is_loss(kind) };
+        if self.closed || self.io.is_some_and(lost) {
+            return dead(Cause::Closed);
         }
         if self.dispatch_gone {
             return dead(Cause::DispatchGone);

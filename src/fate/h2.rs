@@ -1,12 +1,12 @@
 //! What h2's error says: the only place that downcasts to `h2::Error`.
 //!
-//! hyper gives h2's error as a source and promises nothing about its type; `tests/fate_h2_canary.rs` fails when hyper
-//! and this crate no longer build against the same h2.
+//! hyper gives h2's error as a source and promises nothing about its type; a canary in `tests/fate/http2.rs` fails when
+//! hyper and this crate no longer build against the same h2.
 
 use std::error::Error;
 
 use super::Reason;
-use super::evidence::{Evidence, Next};
+use super::evidence::{Evidence, Next, downcast};
 
 /// What an `h2::Error` was made from, as far as a resend cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,8 @@ pub(super) enum Frame {
 }
 
 pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence) -> Option<Next<'a>> {
-    let error = error.downcast_ref::<h2::Error>()?;
+    let error = downcast::<h2::Error>(error)?;
+    evidence.on_connection = true;
     // h2's error has no source: its io error has to be asked for.
     if let Some(io) = error.get_io() {
         return Some(Next::Into(io));

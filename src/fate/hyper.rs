@@ -4,11 +4,11 @@ use std::error::Error;
 
 use hyper::client::conn::TrySendError;
 
-use super::evidence::{Evidence, Next};
+use super::evidence::{Evidence, Next, downcast};
 use super::{BodyUse, Failure};
 
 pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence) -> Option<Next<'a>> {
-    let error = error.downcast_ref::<hyper::Error>()?;
+    let error = downcast::<hyper::Error>(error)?;
     if error.is_canceled() {
         // What lies below is why the connection ended (`proto/h1/dispatch.rs` puts a parse or io error there), not
         // what happened to this request: it came back unsent.
@@ -24,17 +24,19 @@ pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence
         }
         return Some(Next::Stop);
     }
+    evidence.on_connection = true;
     evidence.parse |= error.is_parse();
     evidence.silent |= error.is_timeout();
     evidence.closed |= error.is_incomplete_message() || error.is_closed();
     Some(Next::Source)
 }
 
-/// hyper 1.12 has no accessor for `User(DispatchGone)`. It is the only user error of a response future whose source is
-/// a mere text, which has no source of its own (`client/dispatch.rs`, `dispatch_gone`); the others have none at all, or
-/// are the caller's body's, which [`BodyUse::Failed`] tells before this is asked.
+/// hyper 1.12 has no accessor for `User(DispatchGone)`. Its source is a mere text (`client/dispatch.rs`,
+/// `dispatch_gone`), which std boxes as a `String` with no source of its own. A body wrapped below may fail with such a text
+/// too: what is mistaken here is then resent for idempotent requests only, and in vain.
 fn is_dispatch_gone(error: &hyper::Error) -> bool {
-    error.source().is_some_and(|text| text.source().is_none())
+    !error.is_body_write_aborted()
+        && error.source().is_some_and(|text| text.source().is_none() && size_of_val(text) == size_of::<String>())
 }
 
 impl Failure {

@@ -4,14 +4,15 @@ use std::error::Error;
 
 use hyper_util::client::legacy;
 
-use super::evidence::{Evidence, Next};
+use super::evidence::{Evidence, Next, downcast};
 
 pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence) -> Option<Next<'a>> {
-    let error = error.downcast_ref::<legacy::Error>()?;
+    let error = downcast::<legacy::Error>(error)?;
     // Connection info is attached only after a connection was checked out (hyper-util 0.1.21, `legacy/client.rs`,
     // `try_send_request`): without it no connection ever saw the request. The errors about the request itself have
     // neither info nor source.
     let unassigned = error.connect_info().is_none();
+    evidence.on_connection |= !unassigned;
     if error.is_connect() || (unassigned && error.source().is_some()) {
         evidence.connect = true;
     } else if unassigned {

@@ -39,7 +39,7 @@
 //! | 3 | hyper's `is_parse()`: the peer does not speak HTTP | `Permanent` | [`Parse`](Cause::Parse) |
 //! | 4 | a connect failure with an io error of kind `InvalidData`, `InvalidInput` or `Unsupported`: certificates, TLS alerts, the connector's settings | `Permanent` | [`Certificate`](Cause::Certificate) |
 //! | 5 | hyper's `is_canceled()`; a `TrySendError` that still holds the request ([`Failure::of_try_send`]) | `NotSent` | [`HandedBack`](Cause::HandedBack) |
-//! | 6 | hyper-util's `is_connect()`, or its error has no `connect_info()`; an io error of kind `ConnectionRefused` | `NotSent` | [`Connect`](Cause::Connect) |
+//! | 6 | hyper-util's `is_connect()`, or its error has no `connect_info()`; an io error of kind `ConnectionRefused` that no connection's error wraps | `NotSent` | [`Connect`](Cause::Connect) |
 //! | 7 | RST_STREAM or GOAWAY from the peer, HTTP_1_1_REQUIRED | `Permanent` | [`Http11Required`](Cause::Http11Required) |
 //! | 8 | RST_STREAM from the peer, REFUSED_STREAM (RFC 9113, section 8.7) | `NotProcessed` | [`Refused`](Cause::Refused) |
 //! | 9 | GOAWAY from the peer (RFC 9113, section 6.8), body polled in this attempt | `NotProcessed` | [`GoAway`](Cause::GoAway) |
@@ -48,7 +48,7 @@
 //! | 12 | RST_STREAM from the peer, any other code | `Permanent` | [`Reset`](Cause::Reset) |
 //! | 13 | this side's h2 ended it (`is_library()`) | `Unknown`, resent [at most once](Failure::at_most_once) | [`Local`](Cause::Local) |
 //! | 14 | hyper's keep-alive timeout (`is_timeout()`) | `Unknown` | [`Silent`](Cause::Silent) |
-//! | 15 | hyper's `is_incomplete_message()` or `is_closed()`; io errors `BrokenPipe`, `ConnectionReset`, `ConnectionAborted`, `UnexpectedEof`, `TimedOut` | `Unknown` | [`Closed`](Cause::Closed) |
+//! | 15 | hyper's `is_incomplete_message()` or `is_closed()`; an io error of a connection, but for the kinds of row 4; io errors `BrokenPipe`, `ConnectionReset`, `ConnectionAborted`, `UnexpectedEof`, `TimedOut` from anywhere | `Unknown` | [`Closed`](Cause::Closed) |
 //! | 16 | io errors `HostUnreachable`, `NetworkUnreachable`, without a connect error around them | `Unknown` | [`Unreachable`](Cause::Unreachable) |
 //! | 17 | hyper's "dispatch task is gone" | `Unknown` | [`DispatchGone`](Cause::DispatchGone) |
 //! | 18 | the timeout of `tower::timeout` or of `tokio::time` | `Unknown`, resent only where [asked for](crate::RetryOnCanceledLayer::resend_timeouts) | [`Timeout`](Cause::Timeout) |
@@ -56,6 +56,13 @@
 //!
 //! Rows 3 and 5 bend in one place: below a handed-back request hyper tells why the *connection* ended, a parse error
 //! for instance. The request was not sent all the same, so the walk ends there.
+//!
+//! The walk also ends at an io error below an error of hyper's: the transport may itself be a stream of another connection
+//! (a tunnel through a proxy), and what that was told is not about this request. That is why `ConnectionRefused` proves
+//! nothing there: an ICMP message can give it to a connection that is long established.
+//!
+//! An error wrapped by `#[error(transparent)]`, or by another type whose `source()` skips it, cannot be seen; an `Arc` or
+//! `Box` around one that is known can.
 //!
 //! # Why a GOAWAY is no proof by itself
 //!
@@ -144,8 +151,8 @@ impl Failure {
     /// `body` says what became of the request's body in this attempt; [`ReplayBody`](crate::ReplayBody) knows. Who
     /// cannot tell says [`BodyUse::Untouched`], which claims the least.
     ///
-    /// The error must be about the whole attempt: an error that came while the *response's* body was read is not, and
-    /// its fate is not asked here.
+    /// The error must be that of the response's future. One that came while the *response's* body was read, or from an
+    /// upgrade that was awaited, is about something else, and its fate is not asked here: hyper says `Canceled` of both.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static), body: BodyUse) -> Self {
         Evidence::of(error).decide(body)

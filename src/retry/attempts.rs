@@ -19,22 +19,25 @@ use crate::fate::Failure;
 /// # log(&Response::new(()));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Attempts(Arc<[Attempt]>);
+pub struct Attempts {
+    attempts: Arc<[Attempt]>,
+    resends: u32,
+}
 
 impl Attempts {
-    pub(super) fn new(attempts: Vec<Attempt>) -> Self {
-        Self(attempts.into())
+    pub(super) fn new(attempts: Vec<Attempt>, resends: u32) -> Self {
+        Self { attempts: attempts.into(), resends }
     }
 
-    /// The failed attempts, in order.
+    /// The failed attempts, in order; the first hundred, if there were more.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Attempt> {
-        self.0.iter()
+        self.attempts.iter()
     }
 
     /// How often the request was resent.
     #[must_use]
-    pub fn resends(&self) -> usize {
-        self.0.len()
+    pub fn resends(&self) -> u32 {
+        self.resends
     }
 }
 

@@ -82,7 +82,7 @@ impl fmt::Debug for Event<'_> {
 pub enum Decision {
     /// The request is sent again now.
     Resend {
-        /// The backoff that came before.
+        /// How long was waited before.
         waited: Duration,
     },
     /// The error goes to the caller.
@@ -119,8 +119,8 @@ pub enum Stop {
     Nested,
     /// It would have been resent, but the layer only observes.
     ObserveOnly,
-    /// The inner service gave an error when it was asked whether it is ready for the resend, and is of no more use. The
-    /// caller gets the error of the attempt before.
+    /// The inner service gave an error when it was asked whether it is ready for the resend, and went on doing so, or is of
+    /// no more use. The caller gets the error of the attempt before.
     NotReady,
     /// There is no tokio runtime to wait in.
     NoTimer,

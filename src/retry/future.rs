@@ -1,6 +1,7 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -57,12 +58,17 @@ pin_project! {
     }
 }
 
+/// How many failed attempts are remembered for [`Attempts`]; the default limits make eight at the most.
+const KEPT: usize = 100;
+
 /// A failed attempt that is to be followed by another.
 struct Failed<E, B> {
     error: E,
     failure: Failure,
     plan: Plan,
     failed_after: Duration,
+    /// All the waiting since it failed.
+    waited: Duration,
     /// The body for the next attempt. It was taken from the failed one before anything else, so that nothing of it can
     /// go missing in between.
     body: ReplayBody<B>,
@@ -75,6 +81,7 @@ struct Exchange {
     head: Parts,
     began: Instant,
     past: Past,
+    resends: u32,
     attempts: Vec<Attempt>,
 }
 
@@ -94,7 +101,7 @@ where
             failed: None,
             service: Some(service),
             rewind: Some(rewind),
-            exchange: Exchange { config, head: saved, began, past: Past::default(), attempts: Vec::new() },
+            exchange: Exchange { config, head: saved, began, past: Past::default(), resends: 0, attempts: Vec::new() },
             marker: PhantomData,
         }
     }
@@ -124,8 +131,15 @@ where
                         this.state.set(State::Done);
                         match exchange.weigh(error, this.rewind.as_mut()) {
                             Ok(failed) => {
-                                this.state.set(State::before(failed.plan.wait));
+                                let wait = failed.plan.wait;
+                                this.state.set(State::before(wait));
                                 *this.failed = Some(failed);
+                                // Only the first resend may be made in the same breath: who never waits must not keep
+                                // the task's other futures, a timeout above for instance, from their turn.
+                                if wait.is_zero() && exchange.resends > 0 {
+                                    cx.waker().wake_by_ref();
+                                    return Poll::Pending;
+                                }
                                 continue;
                             }
                             Err(error) => Err(error),
@@ -150,10 +164,15 @@ where
                             }
                             Err(error) => Err(error),
                         },
-                        Poll::Ready(Err(error)) => match exchange.weigh_unready(failed, error) {
+                        Poll::Ready(Err(error)) => match exchange.weigh_unready(failed, &error) {
                             Ok(failed) => {
-                                this.state.set(State::before(failed.plan.wait));
+                                let wait = failed.plan.wait;
+                                this.state.set(State::before(wait));
                                 *this.failed = Some(failed);
+                                if wait.is_zero() {
+                                    cx.waker().wake_by_ref();
+                                    return Poll::Pending;
+                                }
                                 continue;
                             }
                             Err(error) => Err(error),
@@ -182,6 +201,11 @@ where
     }
 }
 
+/// Whether there is a tokio runtime here, with its timer. Without one `sleep` panics, and tokio has no way to ask.
+fn can_wait() -> bool {
+    Handle::try_current().is_ok() && catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok()
+}
+
 impl<F> State<F> {
     fn before(wait: Duration) -> Self {
         if wait.is_zero() { Self::Readying { deadline: None } } else { Self::Waiting { backoff: sleep(wait) } }
@@ -196,7 +220,7 @@ impl Exchange {
             policy.after_loss.budgets.deposit(&self.head.uri);
         }
         if !self.attempts.is_empty() {
-            response.extensions_mut().insert(Attempts::new(std::mem::take(&mut self.attempts)));
+            response.extensions_mut().insert(Attempts::new(std::mem::take(&mut self.attempts), self.resends));
         }
         response
     }
@@ -212,7 +236,7 @@ impl Exchange {
         let body = rewind.and_then(Rewind::again);
         let failed_after = self.began.elapsed();
         match (self.decide(failure, body.is_some(), failed_after), body) {
-            (Ok(plan), Some(body)) => Ok(Failed { error, failure, plan, failed_after, body }),
+            (Ok(plan), Some(body)) => Ok(Failed { error, failure, plan, failed_after, waited: plan.wait, body }),
             (decided, _) => {
                 let stop = decided.err().unwrap_or(Stop::BodyUsed);
                 self.report(failure, Decision::Stop(stop), body_error);
@@ -222,8 +246,8 @@ impl Exchange {
     }
 
     /// Decides about an inner service that gave an error when it was asked whether it is ready. Nothing was sent, so that
-    /// is an attempt of its own, not sent; unless the service is of no use any more.
-    fn weigh_unready<E, M, B>(&mut self, mut failed: Failed<E, B>, error: E) -> Result<Failed<E, B>, E>
+    /// is asked again like a connect that failed; unless the service is of no use any more.
+    fn weigh_unready<E, M, B>(&mut self, mut failed: Failed<E, B>, error: &E) -> Result<Failed<E, B>, E>
     where
         E: AsError<M>,
     {
@@ -231,21 +255,15 @@ impl Exchange {
         if failure.fate() == Fate::Permanent {
             return Err(self.stop(failed, Stop::NotReady));
         }
-        self.remember(&failed);
-        let failure = Failure::new(Fate::NotSent, failure.cause());
-        let failed_after = self.began.elapsed();
-        match self.decide(failure, true, failed_after) {
+        self.past.add(&failed.plan, &failed.failure);
+        match self.decide(Failure::new(Fate::NotSent, failure.cause()), true, self.began.elapsed()) {
             Ok(plan) => {
-                failed.error = error;
-                failed.failure = failure;
                 failed.plan = plan;
-                failed.failed_after = failed_after;
+                failed.waited = failed.waited.saturating_add(plan.wait);
                 Ok(failed)
             }
-            Err(stop) => {
-                self.report(failure, Decision::Stop(stop), None);
-                Err(error)
-            }
+            Err(Stop::MaxResends) => Err(self.stop(failed, Stop::NotReady)),
+            Err(stop) => Err(self.stop(failed, stop)),
         }
     }
 
@@ -260,8 +278,8 @@ impl Exchange {
             past: self.past,
         };
         let plan = self.config.policy.decide(&case, HasherRng::new().next_f64())?;
-        // `sleep` panics outside a runtime. Where nothing has to be waited for, none is needed.
-        if !plan.wait.is_zero() && Handle::try_current().is_err() {
+        // Where nothing has to be waited for, no timer is needed.
+        if !plan.wait.is_zero() && !can_wait() {
             return Err(Stop::NoTimer);
         }
         Ok(plan)
@@ -270,26 +288,33 @@ impl Exchange {
     /// Makes the next attempt's request, if the budget pays for it. Called when the inner service is ready for it, and
     /// not before, so that no token is taken for a resend that does not take place.
     fn send<E, B>(&mut self, failed: Failed<E, B>) -> Result<Request<ReplayBody<B>>, E> {
+        // The clock may have gone on unseen: a suspended machine, a parent that does not poll.
+        if self.began.elapsed() > self.config.policy.retry_for {
+            return Err(self.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }));
+        }
         let plan = &failed.plan;
         let budgets = &self.config.policy.limits(plan.lane).budgets;
         if !plan.free && !budgets.withdraw(&self.head.uri) {
             return Err(self.stop(failed, Stop::BudgetExhausted));
         }
         self.remember(&failed);
+        self.past.add(&failed.plan, &failed.failure);
         let mut head = self.head.clone();
-        head.extensions.insert(ResendCount::new(self.attempts.len() as u32));
+        head.extensions.insert(ResendCount::new(self.resends));
         Ok(Request::from_parts(head, failed.body))
     }
 
     fn remember<E, B>(&mut self, failed: &Failed<E, B>) {
-        self.report(failed.failure, Decision::Resend { waited: failed.plan.wait }, None);
-        self.past.add(&failed.plan, &failed.failure);
-        self.attempts.push(Attempt {
-            number: self.number(),
-            failure: failed.failure,
-            failed_after: failed.failed_after,
-            waited: failed.plan.wait,
-        });
+        self.report(failed.failure, Decision::Resend { waited: failed.waited }, None);
+        if self.attempts.len() < KEPT {
+            self.attempts.push(Attempt {
+                number: self.number(),
+                failure: failed.failure,
+                failed_after: failed.failed_after,
+                waited: failed.waited,
+            });
+        }
+        self.resends = self.resends.saturating_add(1);
     }
 
     /// Ends the request with the error of the attempt that was to be followed by another.
@@ -300,13 +325,12 @@ impl Exchange {
 
     /// The number of the attempt that is under way or has just failed.
     fn number(&self) -> u32 {
-        self.attempts.len() as u32 + 1
+        self.resends.saturating_add(1)
     }
 
     /// A timer for when no resend may begin any more; none where there is no runtime to have one in.
     fn time_left(&self) -> Option<Sleep> {
-        Handle::try_current().ok()?;
-        Some(sleep(self.config.policy.retry_for.saturating_sub(self.began.elapsed())))
+        can_wait().then(|| sleep(self.config.policy.retry_for.saturating_sub(self.began.elapsed())))
     }
 
     fn report(&self, failure: Failure, decision: Decision, body_error: Option<SourceError>) {
@@ -339,7 +363,7 @@ where
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)
-            .field("resends", &self.exchange.attempts.len())
+            .field("resends", &self.exchange.resends)
             .finish_non_exhaustive()
     }
 }

@@ -76,7 +76,10 @@ impl Limits {
     /// Draws on a budget for each origin: `ratio` resends for each success of the last ten seconds, and `min_per_second`
     /// in any case.
     ///
-    /// The numbers are brought within what can be kept: a ratio of 0 to 1,000, a million a second.
+    /// The numbers are brought within what can be kept: a ratio of 0 to 1,000, a million a second. The share of the successes
+    /// is kept by tower's [`TpsBudget`](tower::retry::budget::TpsBudget), which rounds the ratio up to the next 1/n, takes
+    /// its time in steps of a second (in tower 0.5.3 a success counts for five to ten of them), and may grant a few more to
+    /// threads that ask at the same instant.
     #[must_use]
     pub fn budget_per_origin(mut self, ratio: f32, min_per_second: u32) -> Self {
         self.budgets = Budgets::per_origin(ratio, min_per_second);

@@ -78,7 +78,11 @@
 //!
 //! # Runtime
 //!
-//! Backoffs need a tokio runtime with its timer enabled. Outside a runtime the layer resends only what needs no wait.
+//! Backoffs need a tokio runtime with its timer enabled. Without one the layer resends only what needs no wait.
+//!
+//! # Bodies
+//!
+//! A body has to be `Unpin`, as hyper's clients ask anyway. `Box::pin` one that is not.
 
 mod as_error;
 mod attempts;

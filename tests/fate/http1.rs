@@ -48,7 +48,7 @@ async fn garbage_is_permanent() {
                 conn.write(bytes).await;
                 conn.until_closed().await;
             });
-            failed.await.is(Fate::Permanent, Cause::Parse);
+            failed.await.is(Fate::Permanent, Cause::Parse).connection_is_dead(true);
         }
     }
 }
@@ -85,7 +85,7 @@ async fn a_request_on_a_closed_connection_was_not_sent() {
 
         let request = || Request::post("/").header("host", "host").body(Full::new(Bytes::from("a body"))).unwrap();
         let error = sender.send_request(request()).await.unwrap_err();
-        Failed::new(error, BodyUse::Untouched).is(Fate::NotSent, Cause::HandedBack).connection_is_dead(true);
+        Failed::new(error, BodyUse::Untouched).is(Fate::NotSent, Cause::HandedBack).connection_is_dead(false);
         let error = sender.try_send_request(request()).await.unwrap_err();
         let failure = Failure::of_try_send(&error, BodyUse::Untouched);
         assert_eq!((failure.fate(), failure.cause()), (Fate::NotSent, Cause::HandedBack));

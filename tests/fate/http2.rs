@@ -238,7 +238,7 @@ async fn a_request_that_came_back_was_not_sent() {
     fail_legacy(&client, full_post(server.uri("/")))
         .await
         .is(Fate::NotSent, Cause::HandedBack)
-        .connection_is_dead(true);
+        .connection_is_dead(false);
     conn.abort();
     first.await.unwrap().is(Fate::Unknown, Cause::Closed);
 

@@ -10,4 +10,5 @@ mod connect;
 mod http1;
 mod http2;
 mod other;
+mod transport;
 mod via;
