@@ -652,6 +652,41 @@ async fn a_cut_request_is_processed_or_not_as_planned() {
 }
 
 #[tokio::test]
+async fn connections_take_their_goaways_in_turn() {
+    let final_after = |streams| GoAway::every(streams).style(GoAwayStyle::Final);
+    let server = FaultyServer::builder().goaway_in_turn([final_after(1), final_after(2)]).start().await;
+    for (requests, goaways) in [(1, 1), (1, 1), (1, 2), (2, 3)] {
+        let client = clients::h2::<Body>();
+        for _ in 0..requests {
+            collect(client.request(clients::get(server.uri("/"), "")).await.unwrap()).await;
+        }
+        assert_eq!(server.counters().goaways, goaways);
+    }
+}
+
+#[tokio::test]
+async fn a_cut_that_spares_bodies_waits_for_them() {
+    const LARGE: usize = 8 << 20;
+    let server = FaultyServer::builder()
+        .handler(|_, _| Reply::ok(vec![7; LARGE]))
+        .choose(|request, _| (request.path == "/cut").then_some(Fault::Cut { how: Cut::Fin, processed: false }))
+        .spare_bodies()
+        .start()
+        .await;
+    let client = clients::h2::<Body>();
+    // More than the client's window: it is under way until it is read.
+    let large = client.request(clients::get(server.uri("/large"), "")).await.unwrap();
+    let cut = tokio::spawn(client.request(clients::get(server.uri("/cut"), "")));
+    while server.counters().streams < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.counters().cuts, 0);
+    assert_eq!(collect(large).await.len(), LARGE);
+    cut.await.unwrap().unwrap_err();
+    assert_eq!(server.counters().cuts, 1);
+}
+
+#[tokio::test]
 async fn bodies_are_cut_reset_and_ended_early() {
     let body = files::noise(7, 100_000);
     for (fault, whole) in [

@@ -113,10 +113,11 @@ pub(crate) type Chooser = dyn Fn(&Received, u64) -> Option<Fault> + Send + Sync;
 /// Everything a server was told to do.
 #[derive(Clone)]
 pub(crate) struct Plan {
-    pub(crate) goaway: Option<GoAway>,
+    pub(crate) goaways: Vec<GoAway>,
     pub(crate) every: Vec<(u64, Fault)>,
     pub(crate) chooser: Option<Arc<Chooser>>,
     pub(crate) silent_after: Option<u32>,
+    pub(crate) spare_bodies: bool,
     pub(crate) announced_streams: Option<u32>,
     pub(crate) stream_limit: Option<u32>,
     pub(crate) process_at: ProcessAt,
@@ -129,10 +130,11 @@ pub(crate) struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            goaway: None,
+            goaways: Vec::new(),
             every: Vec::new(),
             chooser: None,
             silent_after: None,
+            spare_bodies: false,
             announced_streams: Some(250),
             stream_limit: None,
             process_at: ProcessAt::default(),
@@ -152,6 +154,12 @@ impl Plan {
         chosen.or_else(|| self.every.iter().find(due).map(|(_, fault)| *fault))
     }
 
+    /// The GOAWAY of the `nth` connection (from 0) that is used.
+    pub(crate) fn goaway(&self, nth: u64) -> Option<GoAway> {
+        let turn = nth.checked_rem(self.goaways.len() as u64)?;
+        self.goaways.get(usize::try_from(turn).ok()?).cloned()
+    }
+
     /// How many streams may be open at once before they are refused.
     pub(crate) fn stream_limit(&self) -> usize {
         self.stream_limit.or(self.announced_streams).map_or(usize::MAX, |limit| limit as usize)
@@ -161,7 +169,7 @@ impl Plan {
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut plan = f.debug_struct("Plan");
-        plan.field("goaway", &self.goaway).field("every", &self.every).field("process_at", &self.process_at);
+        plan.field("goaways", &self.goaways).field("every", &self.every).field("process_at", &self.process_at);
         plan.finish_non_exhaustive()
     }
 }

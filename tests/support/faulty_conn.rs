@@ -46,6 +46,10 @@ pub(crate) struct Conn {
     /// How many streams arrived that the server had to do with.
     arrived: u32,
     going: Going,
+    /// Which GOAWAY it gets, once a request has arrived.
+    goaway: Option<GoAway>,
+    /// The cut that waits for the bodies under way.
+    cut_due: Option<Cut>,
     end: Option<Cut>,
     silent: bool,
 }
@@ -103,11 +107,13 @@ impl Conn {
             processed: 0,
             arrived: 0,
             going: Going::No,
+            goaway: None,
+            cut_due: None,
             end: None,
             silent: false,
             shared,
         };
-        if let Some(goaway) = conn.shared.plan.goaway.clone().filter(|goaway| goaway.every == 0) {
+        if let Some(goaway) = conn.shared.plan.goaway(0).filter(|goaway| goaway.every == 0) {
             conn.go_away(goaway);
             conn.settle();
         }
@@ -152,6 +158,9 @@ impl Conn {
             }
         }
         self.pump();
+        if let Some(how) = self.cut_due.filter(|_| !self.bodies_under_way()) {
+            return self.cut(how);
+        }
         if matches!(self.going, Going::Last(_)) && self.streams.is_empty() && self.end.is_none() {
             self.finish(Cut::Fin);
         }
@@ -234,10 +243,13 @@ impl Conn {
             return;
         }
         self.arrived += 1;
-        let goaway = plan.goaway.as_ref().filter(|goaway| goaway.every > 0 && self.arrived == goaway.every);
-        let after = goaway.filter(|goaway| goaway.style == GoAwayStyle::Final).cloned();
+        if self.arrived == 1 {
+            self.goaway = plan.goaway(shared.used_connections.fetch_add(1, Ordering::Relaxed));
+        }
+        let goaway = self.goaway.as_ref().filter(|goaway| goaway.every > 0 && self.arrived == goaway.every).cloned();
+        let after = goaway.clone().filter(|goaway| goaway.style == GoAwayStyle::Final);
         if let Some(goaway) = goaway.filter(|_| after.is_none()) {
-            self.go_away(goaway.clone());
+            self.go_away(goaway);
             if matches!(self.going, Going::Held(_)) {
                 count.ignored.fetch_add(1, Ordering::Relaxed);
                 return;
@@ -373,6 +385,7 @@ impl Conn {
 
     /// Acts on the request, or does its fault instead.
     fn process(&mut self, id: u32) {
+        let spare_bodies = self.shared.plan.spare_bodies;
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let fault = stream.fault;
         let processed = match fault {
@@ -388,6 +401,7 @@ impl Conn {
         }
         match fault {
             Some(Fault::Reset { reason, .. }) => self.reset(id, reason),
+            Some(Fault::Cut { how, .. }) if spare_bodies && self.bodies_under_way() => self.cut_due = Some(how),
             Some(Fault::Cut { how, .. }) => self.cut(how),
             Some(Fault::Silence { .. }) => self.silence(),
             _ => {}
@@ -412,6 +426,10 @@ impl Conn {
 
     /// Sends the head of a reply.
     fn begin(&mut self, id: u32) {
+        if self.cut_due.is_some() {
+            // Whatever has not begun goes down with the connection.
+            return;
+        }
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(reply) = &stream.reply else { return };
         let whole = reply.body.is_empty() && reply.trailers.is_empty() && body_fault(stream.fault).is_none();
@@ -495,6 +513,10 @@ impl Conn {
         self.shared.counts.resets.fetch_add(1, Ordering::Relaxed);
         self.streams.remove(&id);
         Frame::Reset { stream: id, reason }.encode(&mut self.out);
+    }
+
+    fn bodies_under_way(&self) -> bool {
+        self.streams.values().any(|stream| stream.begun)
     }
 
     fn cut(&mut self, how: Cut) {

@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     /// How many requests have been looked at for a fault.
     pub(crate) requests: AtomicU64,
+    /// How many connections have had a request.
+    pub(crate) used_connections: AtomicU64,
     pub(crate) violations: Mutex<Vec<String>>,
 }
 
@@ -233,8 +235,14 @@ impl FaultyServer {
 
 impl Builder {
     /// Winds connections up with GOAWAY.
-    pub fn goaway(mut self, goaway: GoAway) -> Self {
-        self.plan.goaway = Some(goaway);
+    pub fn goaway(self, goaway: GoAway) -> Self {
+        self.goaway_in_turn([goaway])
+    }
+
+    /// Winds connections up with one of these, which they take in turn as their first requests arrive. An
+    /// [`on_accept`](GoAway::on_accept) cannot be among others.
+    pub fn goaway_in_turn(mut self, goaways: impl IntoIterator<Item = GoAway>) -> Self {
+        self.plan.goaways = goaways.into_iter().collect();
         self
     }
 
@@ -254,6 +262,13 @@ impl Builder {
     /// Lets each connection fall silent when its stream of this number is processed; that one gets no answer either.
     pub fn silent_after(mut self, streams: u32) -> Self {
         self.plan.silent_after = Some(streams);
+        self
+    }
+
+    /// Lets a [`Fault::Cut`] wait until no response is under way on its connection; no other begins until then. So it
+    /// takes down only requests that have no response yet. For [`Cut::Fin`]: RST takes back what was sent but not read.
+    pub fn spare_bodies(mut self) -> Self {
+        self.plan.spare_bodies = true;
         self
     }
 
@@ -320,6 +335,7 @@ impl Builder {
             ledger: self.ledger,
             counts: Counts::default(),
             requests: AtomicU64::new(0),
+            used_connections: AtomicU64::new(0),
             violations: Mutex::default(),
         });
         let acceptor = self.identity.as_ref().map(|identity| identity.acceptor(&[tls::H2]));

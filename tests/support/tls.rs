@@ -25,6 +25,7 @@ pub struct Identity(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     certificate: CertificateDer<'static>,
+    pem: String,
     key: PrivateKeyDer<'static>,
 }
 
@@ -41,7 +42,12 @@ impl Identity {
         let names: Vec<String> = addresses.chain(["localhost".to_owned()]).collect();
         let made = rcgen::generate_simple_self_signed(names).expect("a certificate for fixed names");
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        Self(Arc::new(Inner { certificate: made.cert.der().clone(), key }))
+        Self(Arc::new(Inner { certificate: made.cert.der().clone(), pem: made.cert.pem(), key }))
+    }
+
+    /// The certificate as a PEM file holds it, for programs that take one.
+    pub fn pem(&self) -> &str {
+        &self.0.pem
     }
 
     /// The server's side, offering these protocols ([`H2`], [`HTTP_1_1`]).

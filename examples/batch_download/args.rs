@@ -1,0 +1,195 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use rustls::ClientConfig;
+
+use crate::client::Protocol;
+use crate::tls;
+use crate::urls::{self, Target};
+
+/// How many files the built-in server has by default.
+pub(crate) const FILES: u32 = 400;
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "batch_download",
+    about = "Downloads a batch of files and resends what a dying connection took down.",
+    long_about = "\
+Downloads a batch of files and resends what a dying connection took down.
+
+Without URLs it starts an HTTP/2 server of its own on loopback, which misbehaves as real ones do:
+GOAWAY every so many requests, with streams in flight, in three styles; REFUSED_STREAM beyond its
+stream limit; connections cut before the response's head. From it, it downloads files of 16 KiB to
+1 MiB in groups of --concurrency, first with the bare hyper-util client, then with the layer, and
+checks every file's SHA-256. Each of the two gets a server of its own, with the same plan.
+
+With URLs it downloads those, at most --concurrency at a time, into files named as the URLs' last
+segments. A file appears whole or not at all: it gets its name when all of it has arrived and its
+length is what Content-Length promised, if there was one. A file that has the name already is
+replaced. Redirects are not followed: only a status of 2xx is a success.",
+    after_long_help = "\
+Output:
+  A table on stdout, or with --json one JSON document: {\"bare\": {...}, \"redial\": {...}}; with URLs
+  the one of the two that was run. In it `failed` counts every file that is not there whole, and
+  `corrupt` those of them whose body came to a clean end and was wrong all the same. `rescued` counts
+  files that are there thanks to a resend. `connections` counts those accepted by the built-in
+  server, or made to URLs. Progress bars go to stderr, if that is a terminal; so does a line for each
+  URL that failed.
+
+Exit status:
+  0    the layer's run had no failure; with --bare: that run had none
+  1    it had
+  2    bad arguments: one line on stderr says which
+  130  interrupted with Ctrl-C; what was not whole is removed
+
+Examples:
+  batch_download
+  batch_download --tls --json
+  batch_download https://example.org/a.tar.gz https://example.org/b.tar.gz --out /tmp"
+)]
+struct CommandLine {
+    /// What to download: http:// or https:// URLs. Without any, the built-in server is used.
+    #[arg(value_name = "URL")]
+    urls: Vec<String>,
+
+    /// Where the files go. The directory must exist. Only with URLs.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+
+    /// How many downloads run at a time, over one client.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=250))]
+    concurrency: u16,
+
+    /// Fails a file that is not there whole after so many seconds, resends included.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: u32,
+
+    /// Gives an attempt up whose response has not begun after so many seconds. The layer resends it once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    head_timeout: u32,
+
+    /// Prints one JSON document instead of the table.
+    #[arg(long)]
+    json: bool,
+
+    /// Downloads with the bare client, without the layer. Only with URLs.
+    #[arg(long)]
+    bare: bool,
+
+    /// Speaks HTTP/1.1 to https servers too. Otherwise ALPN chooses between that and HTTP/2. Only with URLs.
+    #[arg(long)]
+    http1: bool,
+
+    /// Speaks HTTP/2 at once, to http servers too. Otherwise these get HTTP/1.1. Only with URLs.
+    #[arg(long)]
+    http2_prior_knowledge: bool,
+
+    /// Trusts the certificates in this PEM file, and not those that browsers trust. Only with URLs.
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+
+    /// Runs the built-in server over TLS, with ALPN.
+    #[arg(long)]
+    tls: bool,
+
+    /// How many files the built-in server has. [default: 400]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    files: Option<u32>,
+}
+
+/// What was asked for, checked.
+#[derive(Debug)]
+pub(crate) struct Args {
+    /// Empty for the built-in server.
+    pub(crate) urls: Vec<Target>,
+    pub(crate) out: PathBuf,
+    pub(crate) concurrency: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) head_timeout: Duration,
+    pub(crate) json: bool,
+    pub(crate) bare: bool,
+    pub(crate) protocol: Protocol,
+    /// Whom to trust at URLs.
+    pub(crate) trust: ClientConfig,
+    pub(crate) tls: bool,
+    pub(crate) files: u32,
+}
+
+impl Args {
+    /// Reads the process's arguments. Where there is nothing to run, whether for --help or for a mistake, that has been
+    /// said, and the exit status is returned.
+    pub(crate) fn from_command_line() -> Result<Self, ExitCode> {
+        let parsed = CommandLine::try_parse().map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp => {
+                // A reader that is gone needs no help.
+                let _ = error.print();
+                ExitCode::SUCCESS
+            }
+            _ => complain(&one_line(&error)),
+        })?;
+        parsed.check().map_err(|what| complain(&what))
+    }
+}
+
+impl CommandLine {
+    fn check(self) -> Result<Args, String> {
+        if self.urls.is_empty() {
+            let given = [
+                ("--out", self.out.as_os_str() != "."),
+                ("--bare", self.bare),
+                ("--http1", self.http1),
+                ("--http2-prior-knowledge", self.http2_prior_knowledge),
+                ("--cacert", self.cacert.is_some()),
+            ];
+            if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+                return Err(format!("{option} needs at least one URL"));
+            }
+        } else if let Some((option, _)) = [("--tls", self.tls), ("--files", self.files.is_some())].iter().find(|o| o.1)
+        {
+            return Err(format!("{option} is about the built-in server and cannot be used with URLs"));
+        }
+        let protocol = match (self.http1, self.http2_prior_knowledge) {
+            (true, true) => return Err("--http1 and --http2-prior-knowledge exclude each other".to_owned()),
+            (true, false) => Protocol::Http1,
+            (false, true) => Protocol::Http2,
+            (false, false) => Protocol::Alpn,
+        };
+        let urls = urls::targets(&self.urls)?;
+        if !self.out.is_dir() {
+            return Err(format!("--out: {} is not a directory", self.out.display()));
+        }
+        let trust = tls::config(self.cacert.as_deref()).map_err(|error| error.to_string())?;
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        Ok(Args {
+            urls,
+            out: self.out,
+            concurrency: usize::from(self.concurrency),
+            timeout: seconds(self.timeout),
+            head_timeout: seconds(self.head_timeout),
+            json: self.json,
+            bare: self.bare,
+            protocol,
+            trust,
+            tls: self.tls,
+            files: self.files.unwrap_or(FILES),
+        })
+    }
+}
+
+fn complain(what: &str) -> ExitCode {
+    crate::say(&format!("{what} (--help says more)"));
+    ExitCode::from(2)
+}
+
+/// What clap has to say, without its hints on the lines below.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let said = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+    let said = said.collect::<Vec<_>>().join(" ");
+    said.strip_prefix("error: ").unwrap_or(&said).to_owned()
+}

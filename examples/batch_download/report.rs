@@ -1,0 +1,238 @@
+//! What came of it: counted, as a table, as JSON.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use tower_redial::retry::{Decision, Event};
+
+use crate::download::{Failure, Fetched};
+use crate::progress::Total;
+use crate::support::Counters;
+
+/// What the layer reports: counts of each cause of a resend, and of each reason for giving up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resends(Arc<Mutex<Causes>>);
+
+#[derive(Clone, Debug, Default)]
+struct Causes {
+    resends: BTreeMap<String, u64>,
+    gave_up: BTreeMap<String, u64>,
+}
+
+impl Resends {
+    /// For `on_retry`, which is told of each failed attempt once.
+    pub(crate) fn count(&self, event: &Event<'_>) {
+        let cause = event.failure().cause();
+        let mut causes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = match event.decision() {
+            Decision::Stop(stop) => causes.gave_up.entry(format!("{cause}: {stop}")),
+            // A resend; whatever else a decision may become, it is one about an attempt that failed.
+            _ => causes.resends.entry(cause.to_string()),
+        };
+        *count.or_default() += 1;
+    }
+
+    fn causes(&self) -> Causes {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The files of a run, counted as they end.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    files: u64,
+    ok: u64,
+    corrupt: u64,
+    rescued: u64,
+    bytes: u64,
+    errors: HashMap<String, u64>,
+    failures: Vec<NamedFailure>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, outcome: Result<Fetched, Failure>, total: &Total) {
+        self.files += 1;
+        match outcome {
+            Ok(fetched) => {
+                self.ok += 1;
+                self.rescued += u64::from(fetched.resent);
+                self.bytes += fetched.bytes;
+            }
+            Err(failure) => {
+                self.corrupt += u64::from(failure.corrupt);
+                *self.errors.entry(failure.text).or_default() += 1;
+            }
+        }
+        total.file_done(self.files - self.ok);
+    }
+
+    /// The same, and remembers which failed.
+    pub(crate) fn add_named(&mut self, url: &str, outcome: Result<Fetched, Failure>, total: &Total) {
+        if let Err(failure) = &outcome {
+            self.failures.push(NamedFailure { url: url.to_owned(), error: failure.text.clone() });
+        }
+        self.add(outcome, total);
+    }
+}
+
+/// One client's run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Run {
+    files: u64,
+    ok: u64,
+    failed: u64,
+    corrupt: u64,
+    rescued: u64,
+    resends: u64,
+    resends_by_cause: BTreeMap<String, u64>,
+    gave_up: BTreeMap<String, u64>,
+    connections: u64,
+    bytes: u64,
+    seconds: f64,
+    /// Most frequent first.
+    errors: Vec<ErrorCount>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<NamedFailure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<ServerDid>,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorCount {
+    count: u64,
+    error: String,
+}
+
+#[derive(Debug, Serialize)]
+struct NamedFailure {
+    url: String,
+    error: String,
+}
+
+/// What the built-in server did in a run.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct ServerDid {
+    requests: u64,
+    goaways: u64,
+    refused: u64,
+    cuts: u64,
+}
+
+impl Run {
+    pub(crate) fn new(tally: Tally, resends: &Resends, connections: u64, seconds: f64) -> Self {
+        let causes = resends.causes();
+        let mut errors: Vec<_> = tally.errors.into_iter().map(|(error, count)| ErrorCount { count, error }).collect();
+        errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
+        Self {
+            files: tally.files,
+            ok: tally.ok,
+            failed: tally.files - tally.ok,
+            corrupt: tally.corrupt,
+            rescued: tally.rescued,
+            resends: causes.resends.values().sum(),
+            resends_by_cause: causes.resends,
+            gave_up: causes.gave_up,
+            connections,
+            bytes: tally.bytes,
+            seconds,
+            errors,
+            failures: tally.failures,
+            server: None,
+        }
+    }
+
+    pub(crate) fn with_server(mut self, counters: &Counters) -> Self {
+        self.server = Some(ServerDid {
+            requests: counters.streams,
+            goaways: counters.goaways,
+            refused: counters.refused,
+            cuts: counters.cuts,
+        });
+        self
+    }
+}
+
+/// The runs there were. Its fields' names are the JSON's.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bare: Option<Run>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) redial: Option<Run>,
+}
+
+impl Report {
+    /// Whether the run that counts had no failure: the layer's, if there was one.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.redial.as_ref().or(self.bare.as_ref()).is_some_and(|run| run.failed == 0)
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    pub(crate) fn table(&self) -> String {
+        let runs: Vec<_> = self.runs().collect();
+        let mut rows = vec![row("", runs.iter().map(|(name, _)| (*name).to_owned()))];
+        let mut number = |label: &str, of: &dyn Fn(&Run) -> u64| {
+            rows.push(row(label, runs.iter().map(|(_, run)| of(run).to_string())));
+        };
+        number("files", &|run| run.files);
+        number("ok", &|run| run.ok);
+        number("  of these, resent", &|run| run.rescued);
+        number("failed", &|run| run.failed);
+        number("  of these, corrupt", &|run| run.corrupt);
+        number("resends", &|run| run.resends);
+        let mut causes: Vec<_> = runs.iter().flat_map(|(_, run)| run.resends_by_cause.keys()).collect();
+        causes.sort();
+        causes.dedup();
+        for cause in causes {
+            number(&format!("  {cause}"), &|run| run.resends_by_cause.get(cause).copied().unwrap_or_default());
+        }
+        number("connections", &|run| run.connections);
+        rows.push(row("MiB", runs.iter().map(|(_, run)| format!("{:.1}", run.bytes as f64 / 1024.0 / 1024.0))));
+        rows.push(row("seconds", runs.iter().map(|(_, run)| format!("{:.2}", run.seconds))));
+
+        let mut text = aligned(&rows);
+        for (name, run) in runs.iter().filter(|(_, run)| !run.errors.is_empty()) {
+            let whose = if *name == "bare" { "Errors of the bare client" } else { "Errors left by the layer" };
+            text.push_str(&format!("\n{whose}, in the client's own words:\n"));
+            let errors: Vec<_> = run.errors.iter().map(|error| (error.count.to_string(), &error.error)).collect();
+            let width = errors.iter().map(|(count, _)| count.len()).max().unwrap_or_default();
+            for (count, error) in errors {
+                text.push_str(&format!("  {count:>width$} x {error}\n"));
+            }
+        }
+        text
+    }
+
+    fn runs(&self) -> impl Iterator<Item = (&'static str, &Run)> {
+        [("bare", &self.bare), ("redial", &self.redial)]
+            .into_iter()
+            .filter_map(|(name, run)| Some((name, run.as_ref()?)))
+    }
+}
+
+fn row(label: &str, cells: impl Iterator<Item = String>) -> Vec<String> {
+    [label.to_owned()].into_iter().chain(cells).collect()
+}
+
+/// Labels to the left, numbers to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let cell = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
+    let widths: Vec<_> =
+        (0..columns).map(|column| rows.iter().map(|row| cell(row, column)).max().unwrap_or_default()).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            match column {
+                0 => text.push_str(&format!("{cell:<width$}")),
+                _ => text.push_str(&format!("   {cell:>width$}")),
+            }
+        }
+        text.push('\n');
+    }
+    text
+}

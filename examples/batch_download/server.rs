@@ -1,0 +1,32 @@
+//! The built-in server, and all it does wrong.
+
+use crate::support::tls::Identity;
+use crate::support::{Cut, Fault, FaultyServer, GoAway, GoAwayStyle, files};
+
+/// Starts it. It goes by how many requests have arrived, and knows no chance.
+pub(crate) async fn start(files: usize, concurrency: usize, identity: Option<&Identity>) -> FaultyServer {
+    let limit = u32::try_from(concurrency.saturating_sub(1).max(1)).unwrap_or(u32::MAX);
+    let builder = FaultyServer::builder()
+        .handler(files::serve(files))
+        // Each connection is wound up after so many requests, in one of three ways, in the middle of a group.
+        .goaway_in_turn([
+            // What nginx and Envoy do.
+            GoAway::every(30),
+            // With requests on the wire that it will not answer: those that arrive together with the 23rd, and that one.
+            GoAway::every(23).style(GoAwayStyle::LowLast),
+            // Without the warning that the first one gives.
+            GoAway::every(26).style(GoAwayStyle::Final),
+        ])
+        // One place less than a group needs, and no word of it.
+        .announced_streams(250)
+        .stream_limit(limit)
+        // The server has acted on the request when it cuts the connection: for a GET that does not matter.
+        .every(45, Fault::Cut { how: Cut::Fin, processed: true })
+        // A cut takes down every request of its connection that has no response yet. Those whose body is under way are
+        // finished first: what breaks after the head is not for this layer to repair, and would fail its run by luck.
+        .spare_bodies();
+    match identity {
+        Some(identity) => builder.tls(identity.clone()).start().await,
+        None => builder.start().await,
+    }
+}

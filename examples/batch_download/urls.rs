@@ -1,0 +1,138 @@
+//! URLs from the command line, into files.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use futures_util::{StreamExt, stream};
+use http::Uri;
+use tower::BoxError;
+
+use crate::args::Args;
+use crate::client::{AnyClient, Setup};
+use crate::download::{self, Failure, Fetched};
+use crate::progress::Progress;
+use crate::report::{Report, Resends, Run, Tally};
+use crate::save::Save;
+
+/// What most file systems allow for a name, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// A URL, and the name of its file.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) url: String,
+    pub(crate) uri: Uri,
+    pub(crate) name: String,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
+    let setup = Setup::new(args.trust.clone(), args.protocol, args.head_timeout);
+    let resends = Resends::default();
+    let client = if args.bare { setup.bare() } else { setup.redial(&resends) };
+    let progress = Progress::new();
+    let total = progress.total(if args.bare { "bare" } else { "redial" }, args.urls.len());
+    let mut tally = Tally::default();
+    let began = Instant::now();
+    let mut downloads = stream::iter(&args.urls)
+        .map(async |target| (target, one_file(&client, target, args, &progress).await))
+        .buffer_unordered(args.concurrency);
+    while let Some((target, outcome)) = downloads.next().await {
+        if let Err(failure) = &outcome {
+            let line = format!("{}: {}", target.url, failure.text);
+            progress.suspend(|| crate::say(&line));
+        }
+        tally.add_named(&target.url, outcome, &total);
+    }
+    drop(downloads);
+    total.clear();
+    let connections = setup.connections.load(Ordering::Relaxed);
+    let run = Run::new(tally, &resends, connections, began.elapsed().as_secs_f64());
+    Ok(if args.bare { Report { bare: Some(run), redial: None } } else { Report { bare: None, redial: Some(run) } })
+}
+
+async fn one_file(client: &AnyClient, target: &Target, args: &Args, progress: &Progress) -> Result<Fetched, Failure> {
+    let bar = progress.file(&target.name);
+    let download = async {
+        let mut save = None;
+        let fetched = download::fetch(client, &target.uri, &bar, async |data| {
+            let save = match &mut save {
+                Some(save) => save,
+                none => none.insert(Save::create(&args.out).await?),
+            };
+            save.write(&data).await
+        });
+        let fetched = fetched.await?;
+        let save = match save {
+            Some(save) => save,
+            // An empty file is a file.
+            None => Save::create(&args.out).await?,
+        };
+        save.finish(&args.out.join(&target.name)).await?;
+        Ok(fetched)
+    };
+    download::within(args.timeout, download).await
+}
+
+/// Checks the URLs and finds a name for each file.
+pub(crate) fn targets(urls: &[String]) -> Result<Vec<Target>, String> {
+    let mut names = HashMap::new();
+    let target = |url: &String| {
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        if rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
+            // Not repeated, since there may be a password in it.
+            return Err("a URL with a user name in it: that is not supported".to_owned());
+        }
+        if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err(format!("{url}: a URL begins with http:// or https://"));
+        }
+        let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
+        if uri.host().is_none_or(str::is_empty) {
+            return Err(format!("{url}: no host in it"));
+        }
+        let name = file_name(uri.path()).map_err(|what| format!("{url}: {what}"))?;
+        if let Some(other) = names.insert(name.clone(), url.clone()) {
+            return Err(format!("{other} and {url} would both be named {name}"));
+        }
+        Ok(Target { url: url.clone(), uri, name })
+    };
+    urls.iter().map(target).collect()
+}
+
+/// The last segment of a path, as a name that stays in its directory on every system.
+fn file_name(path: &str) -> Result<String, String> {
+    let segment = path.rsplit('/').next().unwrap_or_default();
+    let decoded = percent_decoded(segment);
+    // What separates directories or is not allowed in a name somewhere; the control characters for terminals' sake.
+    let safe = |c: char| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c };
+    let name: String = decoded.chars().map(safe).collect();
+    if name.trim_matches(['.', ' ']).is_empty() {
+        return Err(format!("its path ends in {segment:?}, which is no usable file name"));
+    }
+    if name.len() > LONGEST_NAME {
+        return Err(format!("its last segment is too long for a file name ({} bytes)", name.len()));
+    }
+    // Nobody shall get a `.bashrc` for having asked for a file.
+    Ok(if name.starts_with('.') { name.replacen('.', "_", 1) } else { name })
+}
+
+/// What is no escape sequence stays as it is; what is no UTF-8 is replaced.
+fn percent_decoded(segment: &str) -> String {
+    let bytes = segment.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digit = |offset| bytes.get(at + offset).and_then(|digit| char::from(*digit).to_digit(16));
+        match (byte, digit(1), digit(2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
