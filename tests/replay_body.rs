@@ -1,5 +1,8 @@
 //! The replay body by itself: what is sent again is what was sent, or there is an error.
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error;
@@ -14,6 +17,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
 use proptest::prelude::*;
+use support::bodies::Lying;
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::BoxError;
 use tower_redial::ReplayBody;
@@ -81,25 +85,6 @@ impl Body for Script {
 
     fn size_hint(&self) -> SizeHint {
         self.known_length.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-/// Announces a length, true or not.
-struct Lying {
-    inner: Full<Bytes>,
-    length: u64,
-}
-
-impl Body for Lying {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length)
     }
 }
 

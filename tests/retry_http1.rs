@@ -3,16 +3,14 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Method, Request};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
+use support::bodies::Lying;
 use support::clients::{self, get, post};
 use support::{H1Conn, Received, ScriptedServer};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
@@ -154,25 +152,6 @@ impl SourceIsEof for hyper::Error {
     fn source_is_eof(&self) -> bool {
         let source = std::error::Error::source(self).and_then(|source| source.downcast_ref::<std::io::Error>());
         source.is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof)
-    }
-}
-
-/// Announces a length that is not its own, as a file does that somebody truncated.
-struct Lying {
-    inner: Full<Bytes>,
-    length: u64,
-}
-
-impl Body for Lying {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length)
     }
 }
 

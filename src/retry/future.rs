@@ -117,33 +117,19 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let exchange = this.exchange;
-        loop {
-            let output = match this.state.as_mut().project() {
+        let output = loop {
+            let weighed = match this.state.as_mut().project() {
                 StateProj::Attempting { future } => match ready!(future.poll(cx)) {
                     Ok(response) => {
                         if let Some(rewind) = this.rewind.take() {
                             rewind.release();
                         }
-                        Ok(exchange.succeed(response))
+                        break Ok(exchange.succeed(response));
                     }
                     Err(error) => {
                         // The old attempt goes first, with its permits and its hold on the body.
                         this.state.set(State::Done);
-                        match exchange.weigh(error, this.rewind.as_mut()) {
-                            Ok(failed) => {
-                                let wait = failed.plan.wait;
-                                this.state.set(State::before(wait));
-                                *this.failed = Some(failed);
-                                // Only the first resend may be made in the same breath: who never waits must not keep
-                                // the task's other futures, a timeout above for instance, from their turn.
-                                if wait.is_zero() && exchange.resends > 0 {
-                                    cx.waker().wake_by_ref();
-                                    return Poll::Pending;
-                                }
-                                continue;
-                            }
-                            Err(error) => Err(error),
-                        }
+                        exchange.weigh(error, this.rewind.as_mut())
                     }
                 },
                 StateProj::Waiting { backoff } => {
@@ -162,21 +148,9 @@ where
                                 this.state.set(State::Attempting { future });
                                 continue;
                             }
-                            Err(error) => Err(error),
+                            Err(error) => break Err(error),
                         },
-                        Poll::Ready(Err(error)) => match exchange.weigh_unready(failed, &error) {
-                            Ok(failed) => {
-                                let wait = failed.plan.wait;
-                                this.state.set(State::before(wait));
-                                *this.failed = Some(failed);
-                                if wait.is_zero() {
-                                    cx.waker().wake_by_ref();
-                                    return Poll::Pending;
-                                }
-                                continue;
-                            }
-                            Err(error) => Err(error),
-                        },
+                        Poll::Ready(Err(error)) => exchange.weigh_unready(failed, &error),
                         Poll::Pending => {
                             if deadline.is_none() {
                                 deadline.set(exchange.time_left());
@@ -186,18 +160,32 @@ where
                                 *this.failed = Some(failed);
                                 return Poll::Pending;
                             }
-                            Err(exchange.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }))
+                            break Err(exchange.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }));
                         }
                     }
                 }
                 StateProj::Done => return Poll::Pending,
             };
-            this.state.set(State::Done);
-            *this.service = None;
-            // The caller does not see the error before the body is gone.
-            *this.rewind = None;
-            return Poll::Ready(output);
-        }
+            match weighed {
+                Ok(failed) => {
+                    let at_once = failed.plan.wait.is_zero();
+                    this.state.set(State::before(failed.plan.wait));
+                    *this.failed = Some(failed);
+                    // Only the first resend may be made in the same breath: who never waits must not keep the task's other
+                    // futures, a timeout above for instance, from their turn.
+                    if at_once && !exchange.past.is_empty() {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        this.state.set(State::Done);
+        *this.service = None;
+        // The caller does not see the error before the body is gone.
+        *this.rewind = None;
+        Poll::Ready(output)
     }
 }
 

@@ -53,6 +53,10 @@ pub(super) struct Past {
 }
 
 impl Past {
+    pub(super) fn is_empty(&self) -> bool {
+        self.transparent == 0 && self.after_loss == 0
+    }
+
     fn in_lane(&self, lane: Lane) -> u32 {
         match lane {
             Lane::Transparent => self.transparent,
@@ -62,8 +66,8 @@ impl Past {
 
     pub(super) fn add(&mut self, plan: &Plan, failure: &Failure) {
         match plan.lane {
-            Lane::Transparent => self.transparent += 1,
-            Lane::AfterLoss => self.after_loss += 1,
+            Lane::Transparent => self.transparent = self.transparent.saturating_add(1),
+            Lane::AfterLoss => self.after_loss = self.after_loss.saturating_add(1),
         }
         self.after_local |= failure.at_most_once();
     }
