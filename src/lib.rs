@@ -37,6 +37,7 @@
 //! | [`retry`] | the layer: what is resent, how often, and how to set it |
 //! | [`fate`] | what an error proves, for any error of hyper, hyper-util, h2, io and tower's timeouts; usable by itself |
 //! | [`body`] | the request body that can be sent again; usable by itself |
+//! | [`health`] | what a connection's own bytes tell: so far a scanner for HTTP/2 frames |
 //!
 //! # The stacks
 //!
@@ -94,6 +95,7 @@
 pub mod body;
 mod body_use;
 pub mod fate;
+pub mod health;
 pub mod retry;
 
 pub use self::body::ReplayBody;
