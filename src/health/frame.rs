@@ -186,6 +186,12 @@ pub struct DebugData {
 }
 
 impl DebugData {
+    /// None.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { bytes: [0; DEBUG_DATA], len: 0 }
+    }
+
     fn new(data: &[u8]) -> Self {
         let len = data.len().min(DEBUG_DATA);
         let mut bytes = [0; DEBUG_DATA];

@@ -1,0 +1,451 @@
+//! One HTTP/2 connection's health: events and the time in, actions out. No IO and no clock of its own.
+//!
+//! The machine is told what goes by in both directions ([`Machine::outbound`], [`Machine::inbound`], [`Machine::heard`]) and
+//! says what to do ([`Machine::poll`]), and when to ask again if nothing happens before ([`Machine::deadline`]). Times are
+//! `Duration`s since the connection began.
+//!
+//! # When it probes
+//!
+//! A probe is one PING. It is sent on suspicion, never on a timer, and never on an idle connection:
+//!
+//! - **silence**: a stream is open, and no byte has come for [`probe_after`](Settings::probe_after);
+//! - **waking**: the first request after [`verify_idle`](Settings::verify_idle) without a byte;
+//! - **a caller who gave up**: RST_STREAM(CANCEL) goes out on a stream since whose HEADERS nothing has come.
+//!
+//! One is in flight at the most, and any byte that comes counts as its answer. All share one ledger, so that no peer
+//! takes them for a flood: a probe of the last two kinds needs a HEADERS or DATA received since the last probe of any kind
+//! (Go's rule, golang/go#70575); probes for silence come at 15 s, 45 s and 105 s, and then 5.5 minutes apart, until HEADERS or
+//! DATA come. gRPC servers put up with two pings that are less than five minutes apart, and count anew when they
+//! send data (grpc-go, `internal/transport/http2_server.go`, `handlePing`).
+//!
+//! # What follows
+//!
+//! Without a byte for [`probe_timeout`](Settings::probe_timeout) after a probe the connection is [`Silent`](State::Silent):
+//! it admits nothing new, but what is open may still finish, and a byte makes it [`Open`](State::Open) again. Without one for
+//! [`dead_after`](Settings::dead_after) it has to be failed.
+//!
+//! A connection that has to be replaced is [`Draining`](State::Draining): what is open finishes, nothing new is admitted.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::frame::{Event, Frame};
+use crate::fate::Reason;
+
+/// Waits between probes for silence, from the second on; the last is kept.
+const SILENCE_GAPS: [Duration; 3] = [Duration::from_secs(30), Duration::from_secs(60), Duration::from_secs(330)];
+
+/// No new stream is opened within this many of the last one (RFC 9113, section 5.1.1: ids are 31 bits, and a client's odd).
+const STREAM_ID_MARGIN: u32 = 2 * 1_000;
+
+/// Refusals within this time of each other are one event: a burst beyond a limit that the client did not know yet.
+const BURST: Duration = Duration::from_secs(1);
+
+/// How many such events retire a connection.
+const REFUSALS: u32 = 2;
+
+/// The times and limits of one connection.
+///
+/// # Default
+///
+/// | | |
+/// |---|---|
+/// | `probe_after` | 15 s |
+/// | `verify_idle` | 10 s |
+/// | `probe_timeout` | 5 s |
+/// | `dead_after` | 15 s |
+/// | `handshake_timeout` | 10 s |
+/// | `max_age`, `max_requests` | none |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long an open stream may hear nothing before the connection is probed.
+    pub probe_after: Duration,
+    /// How long a connection may have heard nothing before its next request is accompanied by a probe.
+    pub verify_idle: Duration,
+    /// How long after a probe nothing new is admitted, if no byte comes.
+    pub probe_timeout: Duration,
+    /// How long after a probe the connection is failed, if no byte comes.
+    pub dead_after: Duration,
+    /// How long the peer's SETTINGS may take from the connection's beginning.
+    pub handshake_timeout: Duration,
+    /// When the connection is drained, from its beginning. Jitter is the caller's.
+    pub max_age: Option<Duration>,
+    /// After how many requests the connection is drained.
+    pub max_requests: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            probe_after: Duration::from_secs(15),
+            verify_idle: Duration::from_secs(10),
+            probe_timeout: Duration::from_secs(5),
+            dead_after: Duration::from_secs(15),
+            handshake_timeout: Duration::from_secs(10),
+            max_age: None,
+            max_requests: None,
+        }
+    }
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// It admits requests.
+    Open,
+    /// It heard nothing after a probe. It admits nothing new, until it hears something.
+    Silent,
+    /// It is to be replaced. It admits nothing new; what is open finishes.
+    Draining(Drain),
+    /// It has ended, or is being failed.
+    Closed(Close),
+}
+
+impl State {
+    /// Whether new requests may be sent on it.
+    #[must_use]
+    pub const fn admits(self) -> bool {
+        matches!(self, Self::Open)
+    }
+}
+
+/// Why a connection is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Drain {
+    /// The peer sent GOAWAY.
+    GoAway {
+        /// Its code.
+        reason: Reason,
+    },
+    /// It is as old as it may get.
+    Age,
+    /// It has had as many requests as it may have.
+    Requests,
+    /// Its stream ids run out.
+    StreamIds,
+    /// The peer reset a stream with PROTOCOL_ERROR: one has a wrong idea of the other.
+    ProtocolError,
+    /// The peer refused streams below its own limit, more than once.
+    Refused,
+    /// The caller asked for it.
+    Asked,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Close {
+    /// No SETTINGS came in time.
+    Handshake,
+    /// A probe went unanswered.
+    Dead,
+    /// The transport ended, by either side.
+    Transport,
+}
+
+/// What has to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Send a PING, at the next frame boundary.
+    Probe,
+    /// Fail the transport, so that every request on it fails now.
+    Fail(Close),
+}
+
+/// Follows one connection. See the [module](self).
+#[derive(Clone, Debug)]
+pub struct Machine {
+    settings: Settings,
+    state: State,
+    streams: HashMap<u32, Stream>,
+    requests: u64,
+    greeted: bool,
+    peer_limit: Option<u32>,
+    /// When the last byte came.
+    heard: Duration,
+    /// When the oldest of the streams that are open now was opened; meaningless while there is none.
+    busy_since: Duration,
+    probe: Option<Probe>,
+    ledger: Ledger,
+    refusals: u32,
+    last_refusal: Option<Duration>,
+    failed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    opened: Duration,
+    local_ended: bool,
+    remote_ended: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    asked: Duration,
+    /// The action has been given out.
+    sent: bool,
+}
+
+/// When probes were sent, and how many since HEADERS or DATA last came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ledger {
+    last: Option<Duration>,
+    since_data: usize,
+}
+
+impl Ledger {
+    /// When the next probe for silence may be sent, as far as the earlier ones are concerned.
+    fn next_for_silence(&self) -> Duration {
+        match (self.last, self.since_data.checked_sub(1)) {
+            (Some(last), Some(earlier)) => last.saturating_add(SILENCE_GAPS[earlier.min(SILENCE_GAPS.len() - 1)]),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+impl Machine {
+    /// For a connection that begins now.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            state: State::Open,
+            streams: HashMap::new(),
+            requests: 0,
+            greeted: false,
+            peer_limit: None,
+            heard: Duration::ZERO,
+            busy_since: Duration::ZERO,
+            probe: None,
+            ledger: Ledger::default(),
+            refusals: 0,
+            last_refusal: None,
+            failed: false,
+        }
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// How many streams are open.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// How many requests it has had.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; `None` as long as it has said nothing, which means no limit.
+    #[must_use]
+    pub const fn peer_limit(&self) -> Option<u32> {
+        self.peer_limit
+    }
+
+    /// A byte came.
+    pub fn heard(&mut self, now: Duration) {
+        self.heard = now;
+        self.probe = None;
+        if self.state == State::Silent {
+            self.state = State::Open;
+        }
+    }
+
+    /// The transport ended.
+    pub fn ended(&mut self) {
+        if !matches!(self.state, State::Closed(_)) {
+            self.state = State::Closed(Close::Transport);
+        }
+    }
+
+    /// Drains the connection at the caller's wish.
+    pub fn drain(&mut self) {
+        self.retire(Drain::Asked);
+    }
+
+    /// An event of the outbound [`Scanner`](super::frame::Scanner).
+    pub fn outbound(&mut self, event: &Event, now: Duration) {
+        let Event::End(frame) = event else { return };
+        match *frame {
+            Frame::Headers { stream_id, end_stream } => {
+                if !self.streams.contains_key(&stream_id) {
+                    self.open(stream_id, now);
+                }
+                self.end(stream_id, end_stream, false);
+            }
+            Frame::Data { stream_id, end_stream } => self.end(stream_id, end_stream, false),
+            Frame::Reset { stream_id, reason } => {
+                let unheard = self.streams.remove(&stream_id).is_some_and(|stream| stream.opened >= self.heard);
+                if unheard && reason == Reason::CANCEL {
+                    self.suspect(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An event of the inbound [`Scanner`](super::frame::Scanner). The bytes that made it are told by [`heard`](Self::heard).
+    pub fn inbound(&mut self, event: &Event, now: Duration) {
+        let Event::End(frame) = event else { return };
+        match *frame {
+            Frame::Headers { stream_id, end_stream } | Frame::Data { stream_id, end_stream } => {
+                self.ledger.since_data = 0;
+                self.end(stream_id, end_stream, true);
+            }
+            Frame::Reset { stream_id, reason } => self.reset(stream_id, reason, now),
+            Frame::Settings { ack: false, max_concurrent_streams } => {
+                self.greeted = true;
+                self.peer_limit = max_concurrent_streams.or(self.peer_limit);
+            }
+            // What it leaves unprocessed, and what of it is finished, the HTTP/2 endpoint knows and ends by itself.
+            Frame::GoAway { reason, .. } => self.retire(Drain::GoAway { reason }),
+            _ => {}
+        }
+    }
+
+    /// What has to be done now, one thing at a time.
+    pub fn poll(&mut self, now: Duration) -> Option<Action> {
+        match self.state {
+            // What made it so is done at once, and once.
+            State::Closed(close @ (Close::Dead | Close::Handshake)) if !self.failed => {
+                self.failed = true;
+                return Some(Action::Fail(close));
+            }
+            State::Closed(_) => return None,
+            _ => {}
+        }
+        if !self.greeted && now >= self.settings.handshake_timeout {
+            self.state = State::Closed(Close::Handshake);
+            return self.poll(now);
+        }
+        if self.settings.max_age.is_some_and(|age| now >= age) {
+            self.retire(Drain::Age);
+        }
+        if let Some(probe) = &mut self.probe {
+            if now >= probe.asked.saturating_add(self.settings.dead_after) {
+                self.state = State::Closed(Close::Dead);
+                return self.poll(now);
+            }
+            if now >= probe.asked.saturating_add(self.settings.probe_timeout) && self.state == State::Open {
+                self.state = State::Silent;
+            }
+            if self.greeted && !probe.sent {
+                probe.sent = true;
+                return Some(Action::Probe);
+            }
+        } else if self.greeted && self.silence_due().is_some_and(|due| now >= due) {
+            self.ask(now);
+            return self.poll(now);
+        }
+        None
+    }
+
+    /// When to [`poll`](Self::poll) again if nothing happens before; `None` if there is nothing to wait for.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        if let State::Closed(_) = self.state {
+            return None;
+        }
+        let probe = self.probe.map(|probe| {
+            let next = if self.state == State::Open { self.settings.probe_timeout } else { self.settings.dead_after };
+            probe.asked.saturating_add(next.min(self.settings.dead_after))
+        });
+        let silence = if self.greeted && probe.is_none() { self.silence_due() } else { None };
+        let handshake = (!self.greeted).then_some(self.settings.handshake_timeout);
+        let age = self.settings.max_age.filter(|_| matches!(self.state, State::Open | State::Silent));
+        [probe, silence, handshake, age].into_iter().flatten().min()
+    }
+
+    /// When silence becomes suspicious; never while nothing is open.
+    fn silence_due(&self) -> Option<Duration> {
+        if self.streams.is_empty() {
+            return None;
+        }
+        let quiet = self.heard.max(self.busy_since).saturating_add(self.settings.probe_after);
+        Some(quiet.max(self.ledger.next_for_silence()))
+    }
+
+    fn open(&mut self, stream_id: u32, now: Duration) {
+        if self.streams.is_empty() {
+            self.busy_since = now;
+        }
+        // A byte that comes in the same instant may have come before: it does not count for this stream.
+        self.streams.insert(stream_id, Stream { opened: now, local_ended: false, remote_ended: false });
+        self.requests += 1;
+        if now >= self.heard.saturating_add(self.settings.verify_idle) {
+            self.suspect(now);
+        }
+        if self.settings.max_requests.is_some_and(|most| self.requests >= most) {
+            self.retire(Drain::Requests);
+        }
+        if stream_id >= (u32::MAX >> 1) - STREAM_ID_MARGIN {
+            self.retire(Drain::StreamIds);
+        }
+    }
+
+    fn end(&mut self, stream_id: u32, end_stream: bool, remote: bool) {
+        let Some(stream) = self.streams.get_mut(&stream_id) else { return };
+        if remote {
+            stream.remote_ended |= end_stream;
+        } else {
+            stream.local_ended |= end_stream;
+        }
+        if stream.local_ended && stream.remote_ended {
+            self.streams.remove(&stream_id);
+        }
+    }
+
+    fn reset(&mut self, stream_id: u32, reason: Reason, now: Duration) {
+        let open = self.streams.len();
+        self.streams.remove(&stream_id);
+        match reason {
+            Reason::PROTOCOL_ERROR => self.retire(Drain::ProtocolError),
+            Reason::REFUSED_STREAM => {
+                let below_limit = self.peer_limit.is_some_and(|limit| open <= limit as usize);
+                let burst = self.last_refusal.is_some_and(|last| now < last.saturating_add(BURST));
+                if below_limit && !burst {
+                    self.last_refusal = Some(now);
+                    self.refusals += 1;
+                    if self.refusals >= REFUSALS {
+                        self.retire(Drain::Refused);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A reason other than silence to probe: allowed once for each HEADERS or DATA received.
+    fn suspect(&mut self, now: Duration) {
+        if self.probe.is_none() && self.ledger.since_data == 0 {
+            self.ask(now);
+        }
+    }
+
+    fn ask(&mut self, now: Duration) {
+        self.probe = Some(Probe { asked: now, sent: false });
+        self.ledger.last = Some(now);
+        self.ledger.since_data += 1;
+    }
+
+    /// The first reason counts, but a GOAWAY is always told.
+    fn retire(&mut self, drain: Drain) {
+        match self.state {
+            State::Open | State::Silent => self.state = State::Draining(drain),
+            State::Draining(_) if matches!(drain, Drain::GoAway { .. }) => self.state = State::Draining(drain),
+            State::Draining(_) | State::Closed(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,436 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A machine with a clock, and a peer that answers probes or does not.
+struct Sim {
+    machine: Machine,
+    now: Duration,
+    answers: bool,
+    next_stream: u32,
+    probes: Vec<u64>,
+    failed: Option<(u64, Close)>,
+}
+
+impl Sim {
+    /// A connection whose SETTINGS were exchanged in its first second.
+    fn new(settings: Settings) -> Self {
+        let mut sim = Self {
+            machine: Machine::new(settings),
+            now: secs(0),
+            answers: true,
+            next_stream: 1,
+            probes: Vec::new(),
+            failed: None,
+        };
+        sim.inbound(Frame::Settings { ack: false, max_concurrent_streams: Some(100) });
+        sim
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.machine.poll(self.now) {
+            match action {
+                Action::Probe => {
+                    self.probes.push(self.now.as_secs());
+                    if self.answers {
+                        self.machine.heard(self.now);
+                    }
+                }
+                Action::Fail(close) => self.failed = Some((self.now.as_secs(), close)),
+            }
+        }
+        let next = self.machine.deadline();
+        assert!(next.is_none_or(|next| next > self.now), "it would spin: {:?} at {:?}", next, self.now);
+    }
+
+    /// Lets time go by, from one deadline to the next.
+    fn until(&mut self, end: u64) {
+        while let Some(deadline) = self.machine.deadline().filter(|deadline| *deadline <= secs(end)) {
+            self.now = deadline;
+            self.act();
+        }
+        self.now = secs(end);
+        self.act();
+    }
+
+    fn outbound(&mut self, frame: Frame) {
+        self.machine.outbound(&Event::End(frame), self.now);
+        self.act();
+    }
+
+    fn inbound(&mut self, frame: Frame) {
+        self.machine.heard(self.now);
+        self.machine.inbound(&Event::End(frame), self.now);
+        self.act();
+    }
+
+    fn request(&mut self) -> u32 {
+        let stream_id = self.next_stream;
+        self.next_stream += 2;
+        self.outbound(Frame::Headers { stream_id, end_stream: true });
+        stream_id
+    }
+
+    fn respond(&mut self, stream_id: u32) {
+        self.inbound(Frame::Headers { stream_id, end_stream: true });
+    }
+
+    fn cancel(&mut self, stream_id: u32) {
+        self.outbound(Frame::Reset { stream_id, reason: Reason::CANCEL });
+    }
+}
+
+/// K7: an idle connection is left alone, for ever.
+#[test]
+fn an_idle_connection_is_never_probed() {
+    let mut sim = Sim::new(Settings::default());
+    let stream = sim.request();
+    sim.respond(stream);
+    sim.until(86_400);
+    assert_eq!(sim.probes, [] as [u64; 0]);
+    assert_eq!(sim.machine.state(), State::Open);
+    assert_eq!(sim.machine.deadline(), None);
+}
+
+/// K2, K6: a server that thinks for ten minutes keeps its connection and gets the probes of the schedule.
+#[test]
+fn a_server_that_thinks_is_probed_by_the_schedule() {
+    let mut sim = Sim::new(Settings::default());
+    let stream = sim.request();
+    sim.until(1_200);
+    assert_eq!(sim.probes, [15, 45, 105, 435, 765, 1_095]);
+    assert_eq!(sim.machine.state(), State::Open);
+    sim.respond(stream);
+    let stream = sim.request();
+    sim.until(1_230);
+    assert_eq!(sim.probes[6..], [1_215], "after data the schedule begins anew");
+    sim.respond(stream);
+}
+
+/// K1, K11: a black hole admits nothing after `probe_after + probe_timeout` and is failed at `probe_after + dead_after`.
+#[test]
+fn a_black_hole_is_found_and_failed() {
+    let mut sim = Sim::new(Settings::default());
+    sim.answers = false;
+    sim.request();
+    sim.until(19);
+    assert!(sim.machine.state().admits());
+    sim.until(20);
+    assert_eq!(sim.machine.state(), State::Silent);
+    assert_eq!(sim.failed, None, "what is open may still finish");
+    sim.until(100);
+    assert_eq!((sim.probes, sim.failed), (vec![15], Some((30, Close::Dead))));
+    assert_eq!(sim.machine.state(), State::Closed(Close::Dead));
+}
+
+/// K3: any byte readmits, the answer to the probe or another.
+#[test]
+fn a_byte_readmits() {
+    let mut sim = Sim::new(Settings::default());
+    sim.answers = false;
+    sim.request();
+    sim.until(25);
+    assert_eq!(sim.machine.state(), State::Silent);
+    sim.machine.heard(sim.now);
+    assert_eq!(sim.machine.state(), State::Open);
+    sim.until(54);
+    assert_eq!(sim.probes, [15, 45], "and the schedule goes on");
+}
+
+/// K1, K12: a caller who gave up on a silent connection has it probed at once, and by itself marks nothing.
+#[test]
+fn giving_up_probes() {
+    let mut sim = Sim::new(Settings::default());
+    sim.until(1);
+    let stream = sim.request();
+    sim.until(3);
+    sim.cancel(stream);
+    assert_eq!(sim.probes, [3]);
+    assert!(sim.machine.state().admits());
+    sim.answers = false;
+    sim.until(2_000);
+    assert_eq!(sim.failed, None, "it was answered, and nothing is open");
+}
+
+/// K1: it is failed although nothing is open any more.
+#[test]
+fn giving_up_finds_a_dead_connection() {
+    let mut sim = Sim::new(Settings::default());
+    sim.answers = false;
+    sim.until(1);
+    let stream = sim.request();
+    sim.until(3);
+    sim.cancel(stream);
+    sim.until(8);
+    assert_eq!(sim.machine.state(), State::Silent);
+    sim.until(18);
+    assert_eq!(sim.failed, Some((18, Close::Dead)));
+}
+
+/// K4: a connection that has been heard since the request began is not suspicious.
+#[test]
+fn giving_up_on_a_live_connection_does_not_probe() {
+    let mut sim = Sim::new(Settings::default());
+    sim.until(1);
+    let [slow, quick] = [sim.request(), sim.request()];
+    sim.until(2);
+    sim.respond(quick);
+    sim.cancel(slow);
+    assert_eq!(sim.probes, [] as [u64; 0]);
+}
+
+/// K5: a burst of callers giving up is one probe, and the next needs HEADERS or DATA in between.
+#[test]
+fn a_burst_of_cancels_is_one_probe() {
+    let mut sim = Sim::new(Settings::default());
+    for second in 1..30 {
+        sim.until(second);
+        let streams: Vec<_> = (0..10).map(|_| sim.request()).collect();
+        sim.now += Duration::from_millis(500);
+        streams.into_iter().for_each(|stream| sim.cancel(stream));
+    }
+    assert_eq!(sim.probes.len(), 1);
+    let stream = sim.request();
+    sim.respond(stream);
+    sim.until(31);
+    let stream = sim.request();
+    sim.until(32);
+    sim.cancel(stream);
+    assert_eq!(sim.probes.len(), 2);
+}
+
+/// K9: the first request after idleness is accompanied by a probe.
+#[test]
+fn waking_probes() {
+    let mut sim = Sim::new(Settings::default());
+    let stream = sim.request();
+    sim.respond(stream);
+    sim.until(9);
+    let stream = sim.request();
+    sim.respond(stream);
+    assert_eq!(sim.probes, [] as [u64; 0]);
+    sim.until(100);
+    sim.answers = false;
+    sim.request();
+    sim.request();
+    assert_eq!(sim.probes, [100]);
+    sim.until(200);
+    assert_eq!(sim.failed, Some((115, Close::Dead)));
+}
+
+/// K14: a peer that never sends SETTINGS is not waited for, and not probed before it has.
+#[test]
+fn a_handshake_that_does_not_come_is_given_up() {
+    let mut machine = Machine::new(Settings::default());
+    machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), secs(0));
+    machine.outbound(&Event::End(Frame::Reset { stream_id: 1, reason: Reason::CANCEL }), secs(1));
+    assert_eq!(machine.poll(secs(1)), None);
+    assert_eq!(machine.poll(secs(10)), Some(Action::Fail(Close::Handshake)));
+    assert_eq!((machine.poll(secs(11)), machine.deadline()), (None, None));
+}
+
+/// G1, G4: a GOAWAY stops admission and ends nothing.
+#[test]
+fn a_goaway_drains() {
+    let mut sim = Sim::new(Settings::default());
+    let stream = sim.request();
+    let goaway = |last_stream_id| Frame::GoAway {
+        last_stream_id,
+        reason: Reason::NO_ERROR,
+        debug_data: crate::health::frame::DebugData::empty(),
+    };
+    sim.inbound(goaway(0x7fff_ffff));
+    assert_eq!(sim.machine.state(), State::Draining(Drain::GoAway { reason: Reason::NO_ERROR }));
+    assert!(!sim.machine.state().admits());
+    assert_eq!(sim.machine.open_streams(), 1);
+    sim.inbound(goaway(stream));
+    sim.respond(stream);
+    assert_eq!((sim.machine.open_streams(), sim.failed), (0, None));
+    sim.machine.ended();
+    assert_eq!(sim.machine.state(), State::Closed(Close::Transport));
+}
+
+/// Q7, Q8: age, number of requests, stream ids and the caller's wish drain; the first reason is told.
+#[test]
+fn a_connection_is_retired_for_its_age_and_use() {
+    let mut sim = Sim::new(Settings { max_age: Some(secs(600)), ..Settings::default() });
+    sim.until(599);
+    assert_eq!(sim.machine.state(), State::Open);
+    sim.until(600);
+    assert_eq!(sim.machine.state(), State::Draining(Drain::Age));
+    sim.machine.drain();
+    assert_eq!(sim.machine.state(), State::Draining(Drain::Age));
+
+    let mut sim = Sim::new(Settings { max_requests: Some(3), ..Settings::default() });
+    for expected in [State::Open, State::Open, State::Draining(Drain::Requests)] {
+        let stream = sim.request();
+        sim.respond(stream);
+        assert_eq!(sim.machine.state(), expected);
+    }
+
+    let mut sim = Sim::new(Settings::default());
+    sim.next_stream = 0x7fff_ffff - STREAM_ID_MARGIN - 2;
+    sim.request();
+    assert_eq!(sim.machine.state(), State::Open);
+    sim.request();
+    assert_eq!(sim.machine.state(), State::Draining(Drain::StreamIds));
+
+    let mut sim = Sim::new(Settings::default());
+    sim.machine.drain();
+    assert_eq!(sim.machine.state(), State::Draining(Drain::Asked));
+}
+
+/// C13: after PROTOCOL_ERROR the connection is not used again; after CANCEL it is.
+#[test]
+fn a_protocol_error_retires() {
+    for (reason, expected) in
+        [(Reason::CANCEL, State::Open), (Reason::PROTOCOL_ERROR, State::Draining(Drain::ProtocolError))]
+    {
+        let mut sim = Sim::new(Settings::default());
+        let stream_id = sim.request();
+        sim.inbound(Frame::Reset { stream_id, reason });
+        assert_eq!(sim.machine.state(), expected);
+    }
+}
+
+/// Refusals below the peer's own limit retire a connection, if they are not one burst.
+#[test]
+fn repeated_refusals_retire() {
+    let refuse = |sim: &mut Sim| {
+        let stream_id = sim.request();
+        sim.inbound(Frame::Reset { stream_id, reason: Reason::REFUSED_STREAM });
+    };
+    let mut sim = Sim::new(Settings::default());
+    (0..50).for_each(|_| refuse(&mut sim));
+    assert_eq!(sim.machine.state(), State::Open, "a burst");
+    sim.until(2);
+    refuse(&mut sim);
+    assert_eq!(sim.machine.state(), State::Draining(Drain::Refused));
+
+    let mut sim = Sim::new(Settings::default());
+    sim.inbound(Frame::Settings { ack: false, max_concurrent_streams: Some(1) });
+    let held = sim.request();
+    for second in 1..5 {
+        sim.until(second);
+        refuse(&mut sim);
+    }
+    assert_eq!(sim.machine.state(), State::Open, "above its limit a peer may refuse");
+    sim.respond(held);
+}
+
+/// A stream is open until both sides have ended it.
+#[test]
+fn streams_end_on_both_sides() {
+    let mut sim = Sim::new(Settings::default());
+    sim.outbound(Frame::Headers { stream_id: 1, end_stream: false });
+    sim.inbound(Frame::Headers { stream_id: 1, end_stream: true });
+    assert_eq!(sim.machine.open_streams(), 1, "the request goes on");
+    sim.outbound(Frame::Headers { stream_id: 1, end_stream: true });
+    assert_eq!(sim.machine.open_streams(), 0, "trailers ended it");
+    assert_eq!(sim.machine.requests(), 1);
+}
+
+/// gRPC's default enforcement, from its published rule: a ping less than five minutes after the one before is a strike, data
+/// sent clears them, and the third throws the client out.
+#[derive(Default)]
+struct Enforcement {
+    last: Option<Duration>,
+    strikes: u32,
+    cleared: bool,
+}
+
+impl Enforcement {
+    fn ping(&mut self, now: Duration) {
+        if std::mem::take(&mut self.cleared) {
+            self.strikes = 0;
+        } else if self.last.is_some_and(|last| now < last + secs(300)) {
+            self.strikes += 1;
+        }
+        self.last = Some(now);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u64),
+    Request,
+    Cancel(usize),
+    Respond(usize),
+    Goaway,
+    Byte,
+    Deaf(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        5 => (0_u64..400).prop_map(Step::Wait),
+        5 => (0_u64..20).prop_map(Step::Wait),
+        6 => Just(Step::Request),
+        3 => any::<usize>().prop_map(Step::Cancel),
+        2 => any::<usize>().prop_map(Step::Respond),
+        1 => Just(Step::Goaway),
+        1 => Just(Step::Byte),
+        1 => any::<bool>().prop_map(Step::Deaf),
+    ];
+    prop::collection::vec(step, 0..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// Whatever happens: no more than two strikes, no spinning (`Sim::act`), no failure of a connection that was heard
+    /// in time, none that is dead and kept.
+    #[test]
+    fn no_schedule_of_events_breaks_a_rule(steps in steps()) {
+        let mut sim = Sim::new(Settings::default());
+        let mut open = Vec::new();
+        let mut enforcement = Enforcement::default();
+        let mut told = 0;
+        for step in steps {
+            match step {
+                Step::Wait(seconds) => sim.until(sim.now.as_secs() + seconds),
+                Step::Request => open.push(sim.request()),
+                Step::Cancel(n) if !open.is_empty() => {
+                    let stream = open.swap_remove(n % open.len());
+                    sim.cancel(stream);
+                }
+                Step::Respond(n) if !open.is_empty() && sim.answers => {
+                    // Probes up to now came before this data.
+                    for at in sim.probes.drain(..) {
+                        enforcement.ping(secs(at));
+                        told += 1;
+                    }
+                    let stream = open.swap_remove(n % open.len());
+                    sim.respond(stream);
+                    enforcement.cleared = true;
+                }
+                Step::Goaway if sim.answers => sim.inbound(Frame::GoAway {
+                    last_stream_id: 0,
+                    reason: Reason::NO_ERROR,
+                    debug_data: crate::health::frame::DebugData::empty(),
+                }),
+                Step::Byte if sim.answers => {
+                    sim.machine.heard(sim.now);
+                    sim.act();
+                }
+                Step::Deaf(deaf) => sim.answers = !deaf,
+                _ => {}
+            }
+            for at in sim.probes.drain(..) {
+                enforcement.ping(secs(at));
+                told += 1;
+            }
+            prop_assert!(enforcement.strikes <= 2, "{told} probes");
+            if let Some((at, close)) = sim.failed {
+                prop_assert_eq!(close, Close::Dead);
+                prop_assert!(secs(at) >= sim.machine.heard + secs(15));
+                break;
+            }
+            prop_assert!(sim.machine.probe.is_none_or(|probe| sim.now < probe.asked + secs(15)));
+        }
+    }
+}
