@@ -286,7 +286,6 @@ impl Exchange {
             return Err(self.stop(failed, Stop::BudgetExhausted));
         }
         self.remember(&failed);
-        self.past.add(&failed.plan, &failed.failure);
         let mut head = self.head.clone();
         head.extensions.insert(ResendCount::new(self.resends));
         Ok(Request::from_parts(head, failed.body))
@@ -303,6 +302,7 @@ impl Exchange {
             });
         }
         self.resends = self.resends.saturating_add(1);
+        self.past.add(&failed.plan, &failed.failure);
     }
 
     /// Ends the request with the error of the attempt that was to be followed by another.
