@@ -1,14 +1,10 @@
-//! From a chain of errors to a fate: first collect what the chain shows, then decide.
+//! What a chain of errors shows, before anything is decided.
 
 use std::error::Error;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::h2::Frame;
-use super::{BodyUse, Cause, Failure, Fate, Reason};
-
-/// A chain longer than this is cut: nobody's real one is, and an error whose `source()` never ends must not hang us.
-const MAX_DEPTH: usize = 64;
+use super::Reason;
 
 /// Where the walk down the chain goes after an error that one of the readers knew.
 pub(super) enum Next<'a> {
@@ -29,7 +25,7 @@ pub(super) fn downcast<'a, T: Error + 'static>(error: &'a (dyn Error + 'static))
         .or_else(|| error.downcast_ref::<Box<T>>().map(|boxed| &**boxed))
 }
 
-/// What a chain of errors shows. The order in which it is weighed is [`Evidence::decide`].
+/// What a chain of errors shows. The order in which it is weighed is in `table.rs`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Evidence {
     /// The error came from a connection that the request was given to: below it lies the transport.
@@ -56,129 +52,13 @@ pub(super) struct Evidence {
     pub(super) io: Option<ErrorKind>,
 }
 
-type Reader = for<'a> fn(&'a (dyn Error + 'static), &mut Evidence) -> Option<Next<'a>>;
-
-const READERS: &[Reader] =
-    &[super::hyper_util::read, super::hyper::read, super::h2::read, super::io::read, super::tower::read];
-
-impl Evidence {
-    /// Walks down the chain and keeps what each known error says.
-    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut evidence = Self::default();
-        let mut current = Some(error);
-        for _ in 0..MAX_DEPTH {
-            let Some(error) = current else { break };
-            let next = READERS.iter().find_map(|read| read(error, &mut evidence)).unwrap_or(Next::Source);
-            current = match next {
-                Next::Source => error.source(),
-                Next::Into(inner) => Some(inner),
-                Next::Stop => None,
-            };
-        }
-        evidence
-    }
-
-    /// The decision table of the [module](super), row by row: the first that matches wins.
-    pub(super) fn decide(&self, body: BodyUse) -> Failure {
-        if body == BodyUse::Failed {
-            return Failure::new(Fate::Permanent, Cause::Body);
-        }
-        self.hopeless()
-            .or_else(|| self.unsent())
-            .or_else(|| self.frame.and_then(|frame| by_frame(frame, body)))
-            .or_else(|| self.lost())
-            .unwrap_or(Failure::new(Fate::Permanent, Cause::Other))
-    }
-
-    /// Errors that another attempt would meet again.
-    fn hopeless(&self) -> Option<Failure> {
-        let cause = if self.request {
-            Cause::Request
-        } else if self.parse {
-            return Some(Failure::new(Fate::Permanent, Cause::Parse).dead());
-        } else if self.connect && self.io.is_some_and(is_certificate_or_configuration) {
-            Cause::Certificate
-        } else {
-            return None;
-        };
-        Some(Failure::new(Fate::Permanent, cause))
-    }
-
-    /// No byte of the request left this process.
-    fn unsent(&self) -> Option<Failure> {
-        if self.handed_back {
-            Some(Failure::new(Fate::NotSent, Cause::HandedBack))
-        } else if self.connect || (self.io == Some(ErrorKind::ConnectionRefused) && !self.on_connection) {
-            Some(Failure::new(Fate::NotSent, Cause::Connect))
-        } else {
-            None
-        }
-    }
-
-    /// The connection was lost with the request on it, or somebody stopped waiting.
-    fn lost(&self) -> Option<Failure> {
-        let dead = |cause| Some(Failure::new(Fate::Unknown, cause).dead());
-        if self.silent {
-            return dead(Cause::Silent);
-        }
-        if matches!(self.io, Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)) {
-            return dead(Cause::Unreachable);
-        }
-        // On a connection any io error is the transport's; elsewhere only the kinds that a transport gives.
-        let lost = |kind| if self.on_connection { !is_certificate_or_configuration(kind) } else { is_loss(kind) };
-        if self.closed || self.io.is_some_and(lost) {
-            return dead(Cause::Closed);
-        }
-        if self.dispatch_gone {
-            return dead(Cause::DispatchGone);
-        }
-        // A timeout proves nothing about the connection: the server may just be slow.
-        self.elapsed.then(|| Failure::new(Fate::Unknown, Cause::Timeout))
-    }
-}
-
-/// What a peer's or a local HTTP/2 frame proves.
-fn by_frame(frame: Frame, body: BodyUse) -> Option<Failure> {
-    Some(match frame {
-        // Whether by reset or by GOAWAY: the same request over HTTP/2 would be turned away again (RFC 9113, section 7).
-        Frame::RemoteReset(Reason::HTTP_1_1_REQUIRED) | Frame::RemoteGoAway(Reason::HTTP_1_1_REQUIRED) => {
-            Failure::new(Fate::Permanent, Cause::Http11Required).dead()
-        }
-        Frame::RemoteReset(Reason::REFUSED_STREAM) => Failure::new(Fate::NotProcessed, Cause::Refused),
-        Frame::RemoteGoAway(reason) => {
-            // hyper 1.12 also gives a GOAWAY's error to a request whose HEADERS are on the wire, but never once it has
-            // polled the body (`proto/h2/client.rs`, the second `poll_ready` in `ClientTask`).
-            let fate = if body == BodyUse::Polled { Fate::NotProcessed } else { Fate::Unknown };
-            Failure::new(fate, Cause::GoAway { reason }).dead()
-        }
-        Frame::RemoteReset(reason) if may_help(reason) => Failure::new(Fate::Unknown, Cause::Reset { reason }),
-        // The peer, or the connection, has a wrong idea of the other: the connection is not to be used again.
-        Frame::RemoteReset(reason) => Failure::new(Fate::Permanent, Cause::Reset { reason }).dead(),
-        Frame::Library(reason) => Failure::new(Fate::Unknown, Cause::Local { reason }).dead().once(),
-    })
-}
-
-/// Resets after which another attempt may fare better. Codes that are not registered count as INTERNAL_ERROR, as RFC
-/// 9113, section 7 allows.
-fn may_help(reason: Reason) -> bool {
-    matches!(reason, Reason::NO_ERROR | Reason::INTERNAL_ERROR | Reason::CANCEL | Reason::ENHANCE_YOUR_CALM)
-        || reason.name().is_none()
-}
-
-/// Kinds that mean that the transport is gone.
-fn is_loss(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::BrokenPipe
-            | ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::UnexpectedEof
-            | ErrorKind::TimedOut
-    )
-}
-
-/// Kinds that a connector gives for what a second connect would meet again: rustls reports certificates and alerts as
-/// `InvalidData`, host names and addresses that are none are `InvalidInput`.
-fn is_certificate_or_configuration(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Unsupported)
+/// What an `h2::Error` was made from, as far as a resend cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// A RST_STREAM that the peer sent.
+    RemoteReset(Reason),
+    /// A GOAWAY that the peer sent.
+    RemoteGoAway(Reason),
+    /// A reset or GOAWAY that this side's h2 made for an error of the peer's.
+    Library(Reason),
 }

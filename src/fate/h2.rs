@@ -6,18 +6,7 @@
 use std::error::Error;
 
 use super::Reason;
-use super::evidence::{Evidence, Next, downcast};
-
-/// What an `h2::Error` was made from, as far as a resend cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Frame {
-    /// A RST_STREAM that the peer sent.
-    RemoteReset(Reason),
-    /// A GOAWAY that the peer sent.
-    RemoteGoAway(Reason),
-    /// A reset or GOAWAY that this side's h2 made for an error of the peer's.
-    Library(Reason),
-}
+use super::evidence::{Evidence, Frame, Next, downcast};
 
 pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence) -> Option<Next<'a>> {
     let error = downcast::<h2::Error>(error)?;

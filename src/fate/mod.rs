@@ -78,12 +78,14 @@
 //! gave it. See [`RetryOnCanceledLayer::single_hop`](crate::RetryOnCanceledLayer::single_hop).
 
 mod cause;
+mod chain;
 mod evidence;
 mod h2;
 mod hyper;
 mod hyper_util;
 mod io;
 mod reason;
+mod table;
 mod tower;
 
 use std::error::Error;
