@@ -23,7 +23,9 @@ impl Evidence {
         let cause = if self.request {
             Cause::Request
         } else if self.parse {
-            return Some(Failure::new(Fate::Permanent, Cause::Parse).dead());
+            let failure = Failure::new(Fate::Permanent, Cause::Parse);
+            // Below a connect there was no connection yet: that was a proxy.
+            return Some(if self.connect { failure } else { failure.dead() });
         } else if self.connect && self.io.is_some_and(is_certificate_or_configuration) {
             Cause::Certificate
         } else {

@@ -13,7 +13,7 @@
 //! - **a caller who gave up**: RST_STREAM(CANCEL) goes out on a stream since whose HEADERS nothing has come.
 //!
 //! One is in flight at the most, and any byte that comes counts as its answer. All share one ledger, so that no peer
-//! takes them for a flood: a probe of the last two kinds needs a HEADERS or DATA received since the last probe of any kind
+//! takes them for a flood: a probe of the last two kinds needs a HEADERS or DATA received since the last probe was answered
 //! (Go's rule, golang/go#70575); probes for silence come at 15 s, 45 s and 105 s, and then 5.5 minutes apart, until HEADERS or
 //! DATA come. gRPC servers put up with two pings that are less than five minutes apart, and count anew when they
 //! send data (grpc-go, `internal/transport/http2_server.go`, `handlePing`).
@@ -40,6 +40,9 @@ const STREAM_ID_MARGIN: u32 = 2 * 1_000;
 
 /// Refusals within this time of each other are one event: a burst beyond a limit that the client did not know yet.
 const BURST: Duration = Duration::from_secs(1);
+
+/// Refusals further apart than this have nothing to do with each other.
+const MEMORY: Duration = Duration::from_secs(60);
 
 /// How many such events retire a connection.
 const REFUSALS: u32 = 2;
@@ -162,6 +165,8 @@ pub struct Machine {
     state: State,
     streams: HashMap<u32, Stream>,
     requests: u64,
+    /// The highest stream id that went out.
+    highest: u32,
     greeted: bool,
     peer_limit: Option<u32>,
     /// When the last byte came.
@@ -194,6 +199,9 @@ struct Probe {
 struct Ledger {
     last: Option<Duration>,
     since_data: usize,
+    /// The last probe's own acknowledgement has not come. What comes before it may have been sent before the probe arrived,
+    /// and then does not count with the peer either.
+    unacknowledged: bool,
 }
 
 impl Ledger {
@@ -215,6 +223,7 @@ impl Machine {
             state: State::Open,
             streams: HashMap::new(),
             requests: 0,
+            highest: 0,
             greeted: false,
             peer_limit: None,
             heard: Duration::ZERO,
@@ -255,9 +264,15 @@ impl Machine {
     pub fn heard(&mut self, now: Duration) {
         self.heard = now;
         self.probe = None;
+
         if self.state == State::Silent {
             self.state = State::Open;
         }
+    }
+
+    /// The acknowledgement of our own PING came. Its bytes are told by [`heard`](Self::heard).
+    pub fn acknowledged(&mut self) {
+        self.ledger.unacknowledged = false;
     }
 
     /// The transport ended.
@@ -277,7 +292,8 @@ impl Machine {
         let Event::End(frame) = event else { return };
         match *frame {
             Frame::Headers { stream_id, end_stream } => {
-                if !self.streams.contains_key(&stream_id) {
+                // Trailers may go out on a stream that the peer has reset meanwhile: only a higher id is a new stream.
+                if stream_id > self.highest {
                     self.open(stream_id, now);
                 }
                 self.end(stream_id, end_stream, false);
@@ -298,7 +314,9 @@ impl Machine {
         let Event::End(frame) = event else { return };
         match *frame {
             Frame::Headers { stream_id, end_stream } | Frame::Data { stream_id, end_stream } => {
-                self.ledger.since_data = 0;
+                if !self.ledger.unacknowledged {
+                    self.ledger.since_data = 0;
+                }
                 self.end(stream_id, end_stream, true);
             }
             Frame::Reset { stream_id, reason } => self.reset(stream_id, reason, now),
@@ -306,13 +324,19 @@ impl Machine {
                 self.greeted = true;
                 self.peer_limit = max_concurrent_streams.or(self.peer_limit);
             }
-            // What it leaves unprocessed, and what of it is finished, the HTTP/2 endpoint knows and ends by itself.
-            Frame::GoAway { reason, .. } => self.retire(Drain::GoAway { reason }),
+            Frame::GoAway { last_stream_id, reason, .. } => {
+                // The HTTP/2 endpoint fails what lies above without another frame.
+                self.streams.retain(|stream_id, _| *stream_id <= last_stream_id);
+                self.retire(Drain::GoAway { reason });
+            }
             _ => {}
         }
     }
 
     /// What has to be done now, one thing at a time.
+    ///
+    /// Tell what there is to read before you ask: after a pause of the whole process an answer may be waiting in the socket, and
+    /// would come too late here.
     pub fn poll(&mut self, now: Duration) -> Option<Action> {
         match self.state {
             // What made it so is done at once, and once.
@@ -338,7 +362,7 @@ impl Machine {
             if now >= probe.asked.saturating_add(self.settings.probe_timeout) && self.state == State::Open {
                 self.state = State::Silent;
             }
-            if self.greeted && !probe.sent {
+            if !probe.sent {
                 probe.sent = true;
                 return Some(Action::Probe);
             }
@@ -380,6 +404,7 @@ impl Machine {
         }
         // A byte that comes in the same instant may have come before: it does not count for this stream.
         self.streams.insert(stream_id, Stream { opened: now, local_ended: false, remote_ended: false });
+        self.highest = stream_id;
         self.requests += 1;
         if now >= self.heard.saturating_add(self.settings.verify_idle) {
             self.suspect(now);
@@ -410,11 +435,12 @@ impl Machine {
         match reason {
             Reason::PROTOCOL_ERROR => self.retire(Drain::ProtocolError),
             Reason::REFUSED_STREAM => {
-                let below_limit = self.peer_limit.is_some_and(|limit| open <= limit as usize);
-                let burst = self.last_refusal.is_some_and(|last| now < last.saturating_add(BURST));
+                let below_limit = self.peer_limit.is_none_or(|limit| open <= limit as usize);
+                let since = |window| self.last_refusal.is_some_and(|last| now < last.saturating_add(window));
+                let (burst, recent) = (since(BURST), since(MEMORY));
+                self.last_refusal = Some(now);
                 if below_limit && !burst {
-                    self.last_refusal = Some(now);
-                    self.refusals += 1;
+                    self.refusals = if recent { self.refusals + 1 } else { 1 };
                     if self.refusals >= REFUSALS {
                         self.retire(Drain::Refused);
                     }
@@ -426,7 +452,8 @@ impl Machine {
 
     /// A reason other than silence to probe: allowed once for each HEADERS or DATA received.
     fn suspect(&mut self, now: Duration) {
-        if self.probe.is_none() && self.ledger.since_data == 0 {
+        // Before the peer's SETTINGS nothing may be sent, and the handshake's own time runs.
+        if self.greeted && self.probe.is_none() && self.ledger.since_data == 0 {
             self.ask(now);
         }
     }
@@ -435,6 +462,7 @@ impl Machine {
         self.probe = Some(Probe { asked: now, sent: false });
         self.ledger.last = Some(now);
         self.ledger.since_data += 1;
+        self.ledger.unacknowledged = true;
     }
 
     /// The first reason counts, but a GOAWAY is always told.

@@ -69,7 +69,7 @@ impl Attempt {
         self.failed_after
     }
 
-    /// The backoff before the next attempt.
+    /// The backoffs before the next attempt.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         self.waited

@@ -82,7 +82,7 @@ impl fmt::Debug for Event<'_> {
 pub enum Decision {
     /// The request is sent again now.
     Resend {
-        /// How long was waited before.
+        /// The backoffs that came before.
         waited: Duration,
     },
     /// The error goes to the caller.

@@ -23,7 +23,7 @@ use super::treatment::Safety;
 use super::{AsError, Attempt, Attempts, ResendCount, Treatment};
 use crate::body::{ReplayBody, Rewind, SourceError, replay};
 use crate::body_use::BodyUse;
-use crate::fate::{Failure, Fate};
+use crate::fate::{Cause, Failure, Fate};
 
 pin_project! {
     /// The future of [`RetryOnCanceled`](super::RetryOnCanceled).
@@ -244,7 +244,7 @@ impl Exchange {
             return Err(self.stop(failed, Stop::NotReady));
         }
         self.past.add(&failed.plan, &failed.failure);
-        match self.decide(Failure::new(Fate::NotSent, failure.cause()), true, self.began.elapsed()) {
+        match self.decide(Failure::new(Fate::NotSent, Cause::Connect), true, self.began.elapsed()) {
             Ok(plan) => {
                 failed.plan = plan;
                 failed.waited = failed.waited.saturating_add(plan.wait);

@@ -78,7 +78,8 @@
 //!
 //! # Runtime
 //!
-//! Backoffs need a tokio runtime with its timer enabled. Without one the layer resends only what needs no wait.
+//! Backoffs need a tokio runtime with its timer enabled. Without one the layer resends only what needs no wait; it finds
+//! out by a panic of tokio's that it catches, since tokio has no way to ask, and with `panic = "abort"` cannot.
 //!
 //! # Bodies
 //!

@@ -22,7 +22,7 @@ async fn fail_by(via: Via, step: impl AsyncFnOnce(H1Conn)) -> Failed {
     tokio::join!(via.fail(post(server.uri("/"), "1", "a body")), script).0
 }
 
-/// Row 15 (C5, M5): closed or reset before, or in the middle of, the response's head; an interim response commits to
+/// Row 16 (C5, M5): closed or reset before, or in the middle of, the response's head; an interim response commits to
 /// nothing.
 #[tokio::test]
 async fn a_connection_that_ends_is_unknown() {
@@ -92,7 +92,7 @@ async fn a_request_on_a_closed_connection_was_not_sent() {
     }
 }
 
-/// Row 15: hyper's `ChannelClosed`, which only readiness gives.
+/// Row 16: hyper's `ChannelClosed`, which only readiness gives.
 #[tokio::test]
 async fn a_closed_channel_is_unknown() {
     let server = ScriptedServer::bind().await;

@@ -178,7 +178,7 @@ async fn a_silent_connection_is_unknown() {
     failed.is(Fate::Unknown, Cause::Silent).connection_is_dead(true);
 }
 
-/// Row 15 (C5, C10): a connection that ends with the request on it proves nothing, by FIN or by reset, and no more if a
+/// Row 16 (C5, C10): a connection that ends with the request on it proves nothing, by FIN or by reset, and no more if a
 /// GOAWAY that covered the stream came first.
 #[tokio::test]
 async fn a_connection_that_ends_is_unknown() {
@@ -201,7 +201,7 @@ async fn a_connection_that_ends_is_unknown() {
     }
 }
 
-/// Row 15: a connection that is closed as soon as it is made; the request may be on it.
+/// Row 16: a connection that is closed as soon as it is made; the request may be on it.
 #[tokio::test]
 async fn a_connection_closed_before_settings_is_unknown() {
     for via in HTTP2 {

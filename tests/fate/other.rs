@@ -73,7 +73,7 @@ async fn a_timeout_above_is_unknown() {
     }
 }
 
-/// Row 16: loopback is never unreachable, so that this one row has to do with an error of the test's own making.
+/// Row 15: loopback is never unreachable, so that this one row has to do with an error of the test's own making.
 #[test]
 fn an_unreachable_network_is_unknown() {
     for kind in [io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable] {

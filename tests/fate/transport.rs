@@ -71,7 +71,7 @@ async fn http2_over(error: io::Error) -> Failed {
     fail(request(), async |request| sender.send_request(request).await).await
 }
 
-/// Row 15, and row 6's limit: an ICMP message makes a long established connection fail with `ConnectionRefused` (Linux keeps
+/// Row 16, and row 6's limit: an ICMP message makes a long established connection fail with `ConnectionRefused` (Linux keeps
 /// it as the socket's soft error), TLS libraries give `Other`, hyper and h2 themselves `WriteZero`.
 #[tokio::test]
 async fn whatever_kind_the_transport_gives_nothing_is_proved() {

@@ -38,6 +38,7 @@ impl Sim {
                     self.probes.push(self.now.as_secs());
                     if self.answers {
                         self.machine.heard(self.now);
+                        self.machine.acknowledged();
                     }
                 }
                 Action::Fail(close) => self.failed = Some((self.now.as_secs(), close)),
@@ -320,6 +321,65 @@ fn repeated_refusals_retire() {
     }
     assert_eq!(sim.machine.state(), State::Open, "above its limit a peer may refuse");
     sim.respond(held);
+}
+
+/// Refusals that have nothing to do with each other do not add up.
+#[test]
+fn refusals_are_forgotten() {
+    let mut sim = Sim::new(Settings::default());
+    for minute in 1..10 {
+        sim.until(minute * 61);
+        let stream_id = sim.request();
+        sim.inbound(Frame::Reset { stream_id, reason: Reason::REFUSED_STREAM });
+    }
+    assert_eq!(sim.machine.state(), State::Open);
+}
+
+/// Trailers that cross the peer's reset open no stream, and a GOAWAY takes those above it along: an idle connection stays idle.
+#[test]
+fn no_stream_is_left_behind() {
+    let mut sim = Sim::new(Settings::default());
+    sim.outbound(Frame::Headers { stream_id: 1, end_stream: false });
+    sim.inbound(Frame::Reset { stream_id: 1, reason: Reason::NO_ERROR });
+    sim.outbound(Frame::Headers { stream_id: 1, end_stream: true });
+    assert_eq!((sim.machine.open_streams(), sim.machine.requests()), (0, 1));
+
+    sim.next_stream = 3;
+    let [kept, _dropped] = [sim.request(), sim.request()];
+    sim.inbound(Frame::GoAway {
+        last_stream_id: kept,
+        reason: Reason::NO_ERROR,
+        debug_data: crate::health::frame::DebugData::empty(),
+    });
+    assert_eq!(sim.machine.open_streams(), 1);
+    sim.respond(kept);
+    sim.until(3_600);
+    assert_eq!(sim.probes, [] as [u64; 0]);
+}
+
+/// Data that crossed a probe on the way does not count as sent after it, with a gRPC server no more than here.
+#[test]
+fn data_that_crosses_a_probe_does_not_reset_the_schedule() {
+    let mut sim = Sim::new(Settings::default());
+    let stream_id = sim.request();
+    sim.answers = false;
+    sim.until(15);
+    assert_eq!(sim.probes, [15]);
+    sim.inbound(Frame::Data { stream_id, end_stream: false });
+    sim.machine.acknowledged();
+    sim.answers = true;
+    sim.until(500);
+    assert_eq!(sim.probes, [15, 45, 105, 435]);
+}
+
+/// Nothing is suspicious before the peer's SETTINGS: that time has its own end.
+#[test]
+fn nothing_is_probed_before_the_handshake() {
+    let mut machine = Machine::new(Settings { handshake_timeout: secs(30), ..Settings::default() });
+    machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), secs(1));
+    machine.outbound(&Event::End(Frame::Reset { stream_id: 1, reason: Reason::CANCEL }), secs(2));
+    assert_eq!((machine.poll(secs(29)), machine.state()), (None, State::Open));
+    assert_eq!(machine.poll(secs(30)), Some(Action::Fail(Close::Handshake)));
 }
 
 /// A stream is open until both sides have ended it.
