@@ -54,15 +54,7 @@ impl<M> RetryOnCanceledLayer<M> {
     pub fn new() -> Self {
         Self {
             config: Config {
-                policy: Policy {
-                    transparent: Limits::transparent(),
-                    after_loss: Limits::after_loss(),
-                    retry_for: Duration::from_secs(30),
-                    trust_goaway: false,
-                    single_hop: true,
-                    resend_timeouts: false,
-                    observe_only: false,
-                },
+                policy: Policy::default(),
                 replay_limit: 64 * 1024,
                 idempotent_methods: Arc::new(IDEMPOTENT_METHODS),
                 treatment: None,

@@ -23,6 +23,20 @@ pub(super) struct Policy {
     pub(super) observe_only: bool,
 }
 
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            transparent: Limits::transparent(),
+            after_loss: Limits::after_loss(),
+            retry_for: Duration::from_secs(30),
+            trust_goaway: false,
+            single_hop: true,
+            resend_timeouts: false,
+            observe_only: false,
+        }
+    }
+}
+
 /// Which limits a resend counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {

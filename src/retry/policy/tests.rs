@@ -1,18 +1,6 @@
 use super::*;
 use crate::retry::Backoff;
 
-fn policy() -> Policy {
-    Policy {
-        transparent: Limits::transparent(),
-        after_loss: Limits::after_loss(),
-        retry_for: Duration::from_secs(30),
-        trust_goaway: false,
-        single_hop: true,
-        resend_timeouts: false,
-        observe_only: false,
-    }
-}
-
 fn case(fate: Fate, cause: Cause, safety: Safety) -> Case {
     Case {
         failure: Failure::new(fate, cause),
@@ -33,7 +21,7 @@ fn only_a_proof_resends_what_is_not_idempotent() {
     for cause in causes {
         for fate in [Fate::NotSent, Fate::NotProcessed, Fate::Unknown, Fate::Permanent] {
             for safety in [Safety::Idempotent, Safety::OnProof, Safety::Tunnel, Safety::Never] {
-                let allowed = policy().decide(&case(fate, cause, safety), 0.5).is_ok();
+                let allowed = Policy::default().decide(&case(fate, cause, safety), 0.5).is_ok();
                 let expected = match (safety, fate) {
                     (Safety::Never, _) | (_, Fate::Permanent) => false,
                     (Safety::Idempotent, Fate::Unknown) => cause != Cause::Timeout,
@@ -50,7 +38,7 @@ fn only_a_proof_resends_what_is_not_idempotent() {
 
 #[test]
 fn a_proof_is_trusted_across_hops_for_idempotent_requests_only() {
-    let policy = Policy { single_hop: false, ..policy() };
+    let policy = Policy { single_hop: false, ..Policy::default() };
     for (fate, cause) in [(Fate::NotSent, Cause::Connect), (Fate::NotProcessed, Cause::Refused)] {
         assert!(policy.decide(&case(fate, cause, Safety::Idempotent), 0.5).is_ok());
         assert_eq!(policy.decide(&case(fate, cause, Safety::OnProof), 0.5), Err(Stop::NotSingleHop));
@@ -60,15 +48,15 @@ fn a_proof_is_trusted_across_hops_for_idempotent_requests_only() {
 #[test]
 fn a_goaway_is_trusted_where_the_caller_says_so() {
     let post = case(Fate::Unknown, GRACEFUL, Safety::OnProof);
-    assert_eq!(policy().decide(&post, 0.5), Err(Stop::NotIdempotent));
-    assert!(Policy { trust_goaway: true, ..policy() }.decide(&post, 0.5).is_ok());
+    assert_eq!(Policy::default().decide(&post, 0.5), Err(Stop::NotIdempotent));
+    assert!(Policy { trust_goaway: true, ..Policy::default() }.decide(&post, 0.5).is_ok());
     let closed = case(Fate::Unknown, Cause::Closed, Safety::OnProof);
-    assert_eq!(Policy { trust_goaway: true, ..policy() }.decide(&closed, 0.5), Err(Stop::NotIdempotent));
+    assert_eq!(Policy { trust_goaway: true, ..Policy::default() }.decide(&closed, 0.5), Err(Stop::NotIdempotent));
 }
 
 #[test]
 fn timeouts_are_resent_where_the_caller_asked_and_it_is_safe() {
-    let asked = Policy { resend_timeouts: true, ..policy() };
+    let asked = Policy { resend_timeouts: true, ..Policy::default() };
     assert!(asked.decide(&case(Fate::Unknown, Cause::Timeout, Safety::Idempotent), 0.5).is_ok());
     assert_eq!(asked.decide(&case(Fate::Unknown, Cause::Timeout, Safety::OnProof), 0.5), Err(Stop::NotIdempotent));
 }
@@ -77,7 +65,7 @@ fn timeouts_are_resent_where_the_caller_asked_and_it_is_safe() {
 fn waits(cause: Cause, fate: Fate) -> Vec<Plan> {
     let mut case = case(fate, cause, Safety::Idempotent);
     let mut plans = Vec::new();
-    while let Ok(plan) = policy().decide(&case, 1.0) {
+    while let Ok(plan) = Policy::default().decide(&case, 1.0) {
         case.past.add(&plan, &case.failure);
         plans.push(plan);
     }
@@ -134,9 +122,9 @@ fn enhance_your_calm_is_never_resent_at_once() {
 fn no_resend_begins_after_retry_for() {
     let mut case = case(Fate::Unknown, Cause::Closed, Safety::Idempotent);
     case.elapsed = Duration::from_millis(29_950);
-    assert!(policy().decide(&case, 1.0).is_ok());
+    assert!(Policy::default().decide(&case, 1.0).is_ok());
     case.elapsed = Duration::from_millis(29_951);
-    assert_eq!(policy().decide(&case, 1.0), Err(Stop::OutOfTime { wait: Duration::from_millis(50) }));
+    assert_eq!(Policy::default().decide(&case, 1.0), Err(Stop::OutOfTime { wait: Duration::from_millis(50) }));
 }
 
 #[test]
@@ -145,7 +133,7 @@ fn extreme_settings_do_not_panic() {
     let policy = Policy {
         after_loss: Limits::after_loss().max_resends(u32::MAX).backoff(extreme),
         retry_for: Duration::MAX,
-        ..policy()
+        ..Policy::default()
     };
     let mut case = case(Fate::Unknown, Cause::Closed, Safety::Idempotent);
     case.elapsed = Duration::MAX;
@@ -155,9 +143,9 @@ fn extreme_settings_do_not_panic() {
 #[test]
 fn the_rest_of_the_reasons_to_stop() {
     let base = case(Fate::NotSent, Cause::HandedBack, Safety::Idempotent);
-    assert_eq!(policy().decide(&Case { nested: true, ..base }, 0.5), Err(Stop::Nested));
-    assert_eq!(policy().decide(&Case { body_left: false, ..base }, 0.5), Err(Stop::BodyUsed));
-    let watching = Policy { observe_only: true, ..policy() };
+    assert_eq!(Policy::default().decide(&Case { nested: true, ..base }, 0.5), Err(Stop::Nested));
+    assert_eq!(Policy::default().decide(&Case { body_left: false, ..base }, 0.5), Err(Stop::BodyUsed));
+    let watching = Policy { observe_only: true, ..Policy::default() };
     assert_eq!(watching.decide(&base, 0.5), Err(Stop::ObserveOnly));
     assert_eq!(watching.decide(&Case { body_left: false, ..base }, 0.5), Err(Stop::BodyUsed));
 }
