@@ -70,6 +70,16 @@ async fn echo(conn: &mut H2Conn) {
     conn.respond(request.stream_id, 200, &[], body).await;
 }
 
+/// If the request is to be sent again: takes it on a new connection, which stays open as long as it is held.
+async fn echo_if(resent: bool, server: &ScriptedServer) -> Option<H2Conn> {
+    if !resent {
+        return None;
+    }
+    let mut conn = server.accept().await;
+    echo(&mut conn).await;
+    Some(conn)
+}
+
 /// A one-shot body that is not `Clone`: its chunks come one by one, after a pause each, and are gone.
 struct Once {
     chunks: std::vec::IntoIter<Bytes>,
@@ -172,12 +182,7 @@ async fn a_cut_connection_resends_get_only() {
                     conn.goaway(request.stream_id, reason::NO_ERROR).await;
                 }
                 conn.close().await;
-                if resent {
-                    let mut conn = server.accept().await;
-                    echo(&mut conn).await;
-                    return Some(conn);
-                }
-                None
+                echo_if(resent, &server).await
             };
             let request = clients::request(method, server.uri("/"), "1", "a body");
             let (result, _conn) = tokio::join!(send(redial(), request), script);
@@ -256,12 +261,7 @@ async fn a_goaway_resends_an_empty_post_only_where_trusted() {
             let mut old = server.accept().await;
             old.request().await;
             old.goaway(0, reason::NO_ERROR).await;
-            if resent {
-                let mut new = server.accept().await;
-                echo(&mut new).await;
-                return (old, Some(new));
-            }
-            (old, None)
+            (old, echo_if(resent, &server).await)
         };
         let request = clients::request(method, server.uri("/"), "1", "");
         let service = layered(RetryOnCanceledLayer::new().trust_goaway(trusted));
@@ -303,12 +303,7 @@ async fn a_silent_connection_resends_get_only() {
             silent.manual();
             let request = silent.request().await;
             silent.process(&request);
-            if resent {
-                let mut new = server.accept().await;
-                echo(&mut new).await;
-                return (silent, Some(new));
-            }
-            (silent, None)
+            (silent, echo_if(resent, &server).await)
         };
         let request = clients::request(method, server.uri("/"), "1", "");
         let (result, _conns) = tokio::join!(send(service, request), script);
@@ -463,12 +458,7 @@ async fn an_interim_response_commits_to_nothing() {
             let request = conn.request().await;
             conn.head(request.stream_id, 103, &[("link", "</a.css>")]).await;
             conn.close().await;
-            if resent {
-                let mut conn = server.accept().await;
-                echo(&mut conn).await;
-                return Some(conn);
-            }
-            None
+            echo_if(resent, &server).await
         };
         let request = clients::request(method, server.uri("/"), "1", "");
         let (result, _conn) = tokio::join!(send(redial(), request), script);
@@ -620,12 +610,7 @@ async fn a_request_behind_the_stream_limit_resends_get_only() {
         assert_eq!(server.ledger().seen("waiting"), 0);
         let script = async {
             old.close().await;
-            if resent {
-                let mut new = server.accept().await;
-                echo(&mut new).await;
-                return Some(new);
-            }
-            None
+            echo_if(resent, &server).await
         };
         let (result, _conn) = tokio::join!(waiting, script);
         match result {
