@@ -35,7 +35,7 @@ fn stress() -> Duration {
 }
 
 #[derive(Debug, Default)]
-#[allow(dead_code, reason = "printed")]
+#[expect(dead_code, reason = "printed")]
 struct Outcome {
     requests: u64,
     processed: u64,

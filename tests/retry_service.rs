@@ -834,7 +834,7 @@ async fn debug_shows_no_secret() {
 }
 
 /// Everything a caller may have to name can be named.
-#[allow(dead_code, reason = "that it compiles is the test")]
+#[expect(dead_code, reason = "that it compiles is the test")]
 struct Named {
     layer: RetryOnCanceledLayer<Typed>,
     service: RetryOnCanceled<hyper_util::client::legacy::Client<(), ReplayBody<Full<Bytes>>>>,

@@ -201,15 +201,17 @@ async fn a_connection_that_ends_is_unknown() {
     }
 }
 
-/// Row 16: a connection that is closed as soon as it is made; the request may be on it.
+/// Rows 5 and 16: a connection that is closed as soon as it is made. Whether the request was on it by then is a race, and
+/// either way the fate says which.
 #[tokio::test]
-async fn a_connection_closed_before_settings_is_unknown() {
+async fn a_connection_closed_before_settings_is_told_by_where_the_request_was() {
     for via in HTTP2 {
         let server = ScriptedServer::bind().await;
         let script = async { drop(server.accept_tcp().await) };
         let (failed, ()) = tokio::join!(via.fail(full_post(server.uri("/"))), script);
-        assert!(matches!(failed.failure.cause(), Cause::Closed | Cause::HandedBack), "{failed:?}");
-        assert!(matches!(failed.failure.fate(), Fate::Unknown | Fate::NotSent), "{failed:?}");
+        let told = (failed.failure.fate(), failed.failure.cause());
+        let possible = [(Fate::Unknown, Cause::Closed), (Fate::NotSent, Cause::HandedBack)];
+        assert!(possible.contains(&told), "{failed:?}");
     }
 }
 
