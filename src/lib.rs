@@ -97,6 +97,7 @@ mod body_use;
 pub mod fate;
 pub mod health;
 pub mod retry;
+mod timer;
 
 pub use self::body::ReplayBody;
 pub use self::fate::{BodyUse, Cause, Failure, Fate};

@@ -9,8 +9,14 @@ const MAX_DEPTH: usize = 64;
 
 type Reader = for<'a> fn(&'a (dyn Error + 'static), &mut Evidence) -> Option<Next<'a>>;
 
-const READERS: &[Reader] =
-    &[super::hyper_util::read, super::hyper::read, super::h2::read, super::io::read, super::tower::read];
+const READERS: &[Reader] = &[
+    super::verdict::read,
+    super::hyper_util::read,
+    super::hyper::read,
+    super::h2::read,
+    super::io::read,
+    super::tower::read,
+];
 
 impl Evidence {
     /// Walks down the chain and keeps what each known error says.

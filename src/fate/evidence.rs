@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::Reason;
+use super::{Failure, Reason};
 
 /// Where the walk down the chain goes after an error that one of the readers knew.
 pub(super) enum Next<'a> {
@@ -28,6 +28,8 @@ pub(super) fn downcast<'a, T: Error + 'static>(error: &'a (dyn Error + 'static))
 /// What a chain of errors shows. The order in which it is weighed is in `table.rs`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Evidence {
+    /// An error said itself what it proves.
+    pub(super) verdict: Option<Failure>,
     /// The error came from a connection that the request was given to: below it lies the transport.
     pub(super) on_connection: bool,
     /// hyper gave the request back.

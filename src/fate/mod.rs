@@ -54,6 +54,8 @@
 //! | 18 | the timeout of `tower::timeout` or of `tokio::time` | `Unknown`, resent only where [asked for](crate::RetryOnCanceledLayer::resend_timeouts) | [`Timeout`](Cause::Timeout) |
 //! | 19 | anything else | `Permanent` | [`Other`](Cause::Other) |
 //!
+//! A [`Verdict`] in the chain, an error of a layer that knows what it proves, comes right after row 1.
+//!
 //! Rows 3 and 5 bend in one place: below a handed-back request hyper tells why the *connection* ended, a parse error
 //! for instance. The request was not sent all the same, so the walk ends there.
 //!
@@ -87,12 +89,14 @@ mod io;
 mod reason;
 mod table;
 mod tower;
+mod verdict;
 
 use std::error::Error;
 use std::fmt;
 
 pub use self::cause::Cause;
 pub use self::reason::Reason;
+pub use self::verdict::Verdict;
 pub use crate::body_use::BodyUse;
 
 use self::evidence::Evidence;

@@ -11,7 +11,8 @@ impl Evidence {
         if body == BodyUse::Failed {
             return Failure::new(Fate::Permanent, Cause::Body);
         }
-        self.hopeless()
+        self.verdict
+            .or_else(|| self.hopeless())
             .or_else(|| self.unsent())
             .or_else(|| self.frame.and_then(|frame| by_frame(frame, body)))
             .or_else(|| self.lost())

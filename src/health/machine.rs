@@ -69,7 +69,7 @@ pub struct Settings {
     pub probe_timeout: Duration,
     /// How long after a probe the connection is failed, if no byte comes.
     pub dead_after: Duration,
-    /// How long the peer's SETTINGS may take from the connection's beginning.
+    /// How long the peer's SETTINGS may take after the client's preface.
     pub handshake_timeout: Duration,
     /// When the connection is drained, from its beginning. Jitter is the caller's.
     pub max_age: Option<Duration>,
@@ -132,6 +132,8 @@ pub enum Drain {
     ProtocolError,
     /// The peer refused streams below its own limit, more than once.
     Refused,
+    /// It was silent for too long, and what uses it was told not to use it again.
+    Silence,
     /// The caller asked for it.
     Asked,
 }
@@ -167,7 +169,13 @@ pub struct Machine {
     requests: u64,
     /// The highest stream id that went out.
     highest: u32,
+    /// When the client's preface went out.
+    began: Option<Duration>,
     greeted: bool,
+    /// The bytes are not HTTP/2: age is all that there is to watch.
+    opaque: bool,
+    /// The client was told not to use the connection again, for good.
+    retired: bool,
     peer_limit: Option<u32>,
     /// When the last byte came.
     heard: Duration,
@@ -224,7 +232,10 @@ impl Machine {
             streams: HashMap::new(),
             requests: 0,
             highest: 0,
+            began: None,
             greeted: false,
+            opaque: false,
+            retired: false,
             peer_limit: None,
             heard: Duration::ZERO,
             busy_since: Duration::ZERO,
@@ -254,6 +265,12 @@ impl Machine {
         self.requests
     }
 
+    /// Whether the peer's SETTINGS have come.
+    #[must_use]
+    pub const fn greeted(&self) -> bool {
+        self.greeted
+    }
+
     /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; `None` as long as it has said nothing, which means no limit.
     #[must_use]
     pub const fn peer_limit(&self) -> Option<u32> {
@@ -266,8 +283,14 @@ impl Machine {
         self.probe = None;
 
         if self.state == State::Silent {
-            self.state = State::Open;
+            self.state = if self.retired { State::Draining(Drain::Silence) } else { State::Open };
         }
+    }
+
+    /// The client was told not to use this connection again, and cannot be told otherwise: what it was silent for is
+    /// no longer forgiven.
+    pub fn retired(&mut self) {
+        self.retired = true;
     }
 
     /// The acknowledgement of our own PING came. Its bytes are told by [`heard`](Self::heard).
@@ -289,7 +312,18 @@ impl Machine {
 
     /// An event of the outbound [`Scanner`](super::frame::Scanner).
     pub fn outbound(&mut self, event: &Event, now: Duration) {
-        let Event::End(frame) = event else { return };
+        let frame = match event {
+            Event::End(frame) => frame,
+            Event::Preface => {
+                self.began = Some(now);
+                return;
+            }
+            Event::NotHttp2 => {
+                self.turn_opaque();
+                return;
+            }
+            Event::Begin(_) => return,
+        };
         match *frame {
             Frame::Headers { stream_id, end_stream } => {
                 // Trailers may go out on a stream that the peer has reset meanwhile: only a higher id is a new stream.
@@ -311,7 +345,14 @@ impl Machine {
 
     /// An event of the inbound [`Scanner`](super::frame::Scanner). The bytes that made it are told by [`heard`](Self::heard).
     pub fn inbound(&mut self, event: &Event, now: Duration) {
-        let Event::End(frame) = event else { return };
+        let frame = match event {
+            Event::End(frame) => frame,
+            Event::NotHttp2 => {
+                self.turn_opaque();
+                return;
+            }
+            Event::Preface | Event::Begin(_) => return,
+        };
         match *frame {
             Frame::Headers { stream_id, end_stream } | Frame::Data { stream_id, end_stream } => {
                 if !self.ledger.unacknowledged {
@@ -347,7 +388,7 @@ impl Machine {
             State::Closed(_) => return None,
             _ => {}
         }
-        if !self.greeted && now >= self.settings.handshake_timeout {
+        if self.handshake_due().is_some_and(|due| now >= due) {
             self.state = State::Closed(Close::Handshake);
             return self.poll(now);
         }
@@ -384,9 +425,23 @@ impl Machine {
             probe.asked.saturating_add(next.min(self.settings.dead_after))
         });
         let silence = if self.greeted && probe.is_none() { self.silence_due() } else { None };
-        let handshake = (!self.greeted).then_some(self.settings.handshake_timeout);
+        let handshake = self.handshake_due();
         let age = self.settings.max_age.filter(|_| matches!(self.state, State::Open | State::Silent));
         [probe, silence, handshake, age].into_iter().flatten().min()
+    }
+
+    /// When the peer's SETTINGS are overdue.
+    fn handshake_due(&self) -> Option<Duration> {
+        let waiting = !self.greeted && !self.opaque;
+        self.began.filter(|_| waiting).map(|began| began.saturating_add(self.settings.handshake_timeout))
+    }
+
+    /// Nothing is known of streams any more: what was known would be wrong from now on.
+    fn turn_opaque(&mut self) {
+        self.opaque = true;
+        self.streams.clear();
+        self.probe = None;
+        self.peer_limit = None;
     }
 
     /// When silence becomes suspicious; never while nothing is open.
@@ -453,7 +508,7 @@ impl Machine {
     /// A reason other than silence to probe: allowed once for each HEADERS or DATA received.
     fn suspect(&mut self, now: Duration) {
         // Before the peer's SETTINGS nothing may be sent, and the handshake's own time runs.
-        if self.greeted && self.probe.is_none() && self.ledger.since_data == 0 {
+        if self.greeted && !self.opaque && self.probe.is_none() && self.ledger.since_data == 0 {
             self.ask(now);
         }
     }

@@ -1,7 +1,6 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,7 +10,6 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
 use tower::util::rng::{HasherRng, Rng};
@@ -24,6 +22,7 @@ use super::{AsError, Attempt, Attempts, ResendCount, Treatment};
 use crate::body::{ReplayBody, Rewind, SourceError, replay};
 use crate::body_use::BodyUse;
 use crate::fate::{Cause, Failure, Fate};
+use crate::timer::can_wait;
 
 pin_project! {
     /// The future of [`RetryOnCanceled`](super::RetryOnCanceled).
@@ -187,11 +186,6 @@ where
         *this.rewind = None;
         Poll::Ready(output)
     }
-}
-
-/// Whether there is a tokio runtime here, with its timer. Without one `sleep` panics, and tokio has no way to ask.
-fn can_wait() -> bool {
-    Handle::try_current().is_ok() && catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok()
 }
 
 impl<F> State<F> {

@@ -227,6 +227,9 @@ fn waking_probes() {
 #[test]
 fn a_handshake_that_does_not_come_is_given_up() {
     let mut machine = Machine::new(Settings::default());
+    assert_eq!((machine.poll(secs(100)), machine.deadline()), (None, None), "nothing has been asked of the peer");
+    machine = Machine::new(Settings::default());
+    machine.outbound(&Event::Preface, secs(0));
     machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), secs(0));
     machine.outbound(&Event::End(Frame::Reset { stream_id: 1, reason: Reason::CANCEL }), secs(1));
     assert_eq!(machine.poll(secs(1)), None);
@@ -376,10 +379,39 @@ fn data_that_crosses_a_probe_does_not_reset_the_schedule() {
 #[test]
 fn nothing_is_probed_before_the_handshake() {
     let mut machine = Machine::new(Settings { handshake_timeout: secs(30), ..Settings::default() });
+    machine.outbound(&Event::Preface, secs(0));
     machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), secs(1));
     machine.outbound(&Event::End(Frame::Reset { stream_id: 1, reason: Reason::CANCEL }), secs(2));
     assert_eq!((machine.poll(secs(29)), machine.state()), (None, State::Open));
     assert_eq!(machine.poll(secs(30)), Some(Action::Fail(Close::Handshake)));
+}
+
+/// What is not HTTP/2 is neither probed nor failed; its age still counts.
+#[test]
+fn bytes_that_are_not_http2_are_left_alone() {
+    let mut machine = Machine::new(Settings { max_age: Some(secs(100)), ..Settings::default() });
+    machine.outbound(&Event::NotHttp2, secs(0));
+    assert_eq!((machine.poll(secs(99)), machine.state()), (None, State::Open));
+    assert_eq!((machine.poll(secs(100)), machine.state()), (None, State::Draining(Drain::Age)));
+
+    let mut sim = Sim::new(Settings::default());
+    sim.request();
+    sim.machine.inbound(&Event::NotHttp2, sim.now);
+    sim.until(1_000);
+    assert_eq!((sim.probes, sim.failed, sim.machine.open_streams()), (Vec::new(), None, 0));
+}
+
+/// What was told not to be used again is not used again, but what is open on it may finish.
+#[test]
+fn a_byte_does_not_readmit_what_was_retired() {
+    let mut sim = Sim::new(Settings::default());
+    sim.answers = false;
+    sim.request();
+    sim.until(20);
+    assert_eq!(sim.machine.state(), State::Silent);
+    sim.machine.retired();
+    sim.inbound(Frame::Data { stream_id: 1, end_stream: false });
+    assert_eq!(sim.machine.state(), State::Draining(Drain::Silence));
 }
 
 /// A stream is open until both sides have ended it.
