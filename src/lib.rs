@@ -101,6 +101,7 @@ mod timer;
 
 pub use self::body::ReplayBody;
 pub use self::fate::{BodyUse, Cause, Failure, Fate};
+pub use self::health::{ConnectionHealth, ConnectionHealthLayer};
 pub use self::retry::{RetryOnCanceled, RetryOnCanceledLayer};
 
 /// The README's snippets, compiled.

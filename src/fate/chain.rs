@@ -5,7 +5,7 @@ use std::error::Error;
 use super::evidence::{Evidence, Next};
 
 /// A chain longer than this is cut: nobody's real one is, and an error whose `source()` never ends must not hang us.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 type Reader = for<'a> fn(&'a (dyn Error + 'static), &mut Evidence) -> Option<Next<'a>>;
 

@@ -99,6 +99,8 @@ pub use self::reason::Reason;
 pub use self::verdict::Verdict;
 pub use crate::body_use::BodyUse;
 
+pub(crate) use self::hyper_util::connect_info;
+
 use self::evidence::Evidence;
 
 /// What a failure proves about the request.
@@ -139,6 +141,13 @@ impl Fate {
 impl fmt::Display for Fate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.label())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Fate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
     }
 }
 

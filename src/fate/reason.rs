@@ -82,3 +82,10 @@ impl fmt::Debug for Reason {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Reason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -93,6 +93,7 @@ impl Default for Settings {
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum State {
     /// It admits requests.
@@ -115,6 +116,7 @@ impl State {
 
 /// Why a connection is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Drain {
     /// The peer sent GOAWAY.
@@ -138,16 +140,52 @@ pub enum Drain {
     Asked,
 }
 
+impl Drain {
+    /// A short, stable name in snake case: a label for metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::GoAway { .. } => "goaway",
+            Self::Age => "age",
+            Self::Requests => "requests",
+            Self::StreamIds => "stream_ids",
+            Self::ProtocolError => "protocol_error",
+            Self::Refused => "refused",
+            Self::Silence => "silence",
+            Self::Asked => "asked",
+        }
+    }
+}
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Close {
     /// No SETTINGS came in time.
     Handshake,
     /// A probe went unanswered.
     Dead,
-    /// The transport ended, by either side.
+    /// The peer closed it.
+    Peer,
+    /// The client let go of it: nothing was open any more, or it was told to.
+    Client,
+    /// The transport failed.
     Transport,
+}
+
+impl Close {
+    /// A short, stable name in snake case: a label for metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Dead => "dead",
+            Self::Peer => "peer",
+            Self::Client => "client",
+            Self::Transport => "transport",
+        }
+    }
 }
 
 /// What has to be done.
@@ -193,6 +231,7 @@ struct Stream {
     opened: Duration,
     local_ended: bool,
     remote_ended: bool,
+    answered: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -259,6 +298,12 @@ impl Machine {
         self.streams.len()
     }
 
+    /// How many streams are open on which nothing has come yet.
+    #[must_use]
+    pub fn unanswered_streams(&self) -> usize {
+        self.streams.values().filter(|stream| !stream.answered).count()
+    }
+
     /// How many requests it has had.
     #[must_use]
     pub const fn requests(&self) -> u64 {
@@ -298,10 +343,10 @@ impl Machine {
         self.ledger.unacknowledged = false;
     }
 
-    /// The transport ended.
-    pub fn ended(&mut self) {
+    /// The transport ended. The first reason counts.
+    pub fn ended(&mut self, close: Close) {
         if !matches!(self.state, State::Closed(_)) {
-            self.state = State::Closed(Close::Transport);
+            self.state = State::Closed(close);
         }
     }
 
@@ -458,7 +503,8 @@ impl Machine {
             self.busy_since = now;
         }
         // A byte that comes in the same instant may have come before: it does not count for this stream.
-        self.streams.insert(stream_id, Stream { opened: now, local_ended: false, remote_ended: false });
+        let stream = Stream { opened: now, local_ended: false, remote_ended: false, answered: false };
+        self.streams.insert(stream_id, stream);
         self.highest = stream_id;
         self.requests += 1;
         if now >= self.heard.saturating_add(self.settings.verify_idle) {
@@ -475,6 +521,7 @@ impl Machine {
     fn end(&mut self, stream_id: u32, end_stream: bool, remote: bool) {
         let Some(stream) = self.streams.get_mut(&stream_id) else { return };
         if remote {
+            stream.answered = true;
             stream.remote_ended |= end_stream;
         } else {
             stream.local_ended |= end_stream;

@@ -254,8 +254,8 @@ fn a_goaway_drains() {
     sim.inbound(goaway(stream));
     sim.respond(stream);
     assert_eq!((sim.machine.open_streams(), sim.failed), (0, None));
-    sim.machine.ended();
-    assert_eq!(sim.machine.state(), State::Closed(Close::Transport));
+    sim.machine.ended(Close::Peer);
+    assert_eq!(sim.machine.state(), State::Closed(Close::Peer));
 }
 
 /// Q7, Q8: age, number of requests, stream ids and the caller's wish drain; the first reason is told.

@@ -1,0 +1,524 @@
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::CaptureConnection;
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::event::EventKind;
+use super::frame;
+use super::gate::{Standing, View};
+use super::machine::{Action, Close, Drain, Machine, Settings, State};
+use super::registry::{Hub, Site};
+use super::snapshot::{ConnectionSnapshot, Protocol};
+use super::{Event, Origin};
+
+/// How long a connection waits for the requests that are on their way to it before a GOAWAY of our own drains it.
+const SWITCH_WITHIN: Duration = Duration::from_millis(500);
+
+/// Tells a connection from every other of the same [`ConnectionHealth`](super::ConnectionHealth).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct ConnectionId(pub(super) u64);
+
+impl ConnectionId {
+    /// The number; connections are numbered from 1 as they are made.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// A connection that is watched.
+///
+/// [`ConnectionHealthLayer`](super::ConnectionHealthLayer) puts it into the extensions of each response that came on a
+/// connection of [`ConnectionHealth::connector`](super::ConnectionHealth::connector).
+///
+/// ```
+/// use http::Response;
+/// use tower_redial::health::Connection;
+///
+/// fn log<B>(response: &Response<B>) {
+///     if let Some(connection) = response.extensions().get::<Connection>() {
+///         println!("{} to {}: {:?}", connection.id(), connection.origin(), connection.state());
+///     }
+/// }
+/// # log(&Response::new(()));
+/// ```
+#[derive(Clone)]
+pub struct Connection(Arc<Shared>);
+
+struct Shared {
+    id: ConnectionId,
+    hub: Arc<Hub>,
+    site: Arc<Site>,
+    began: Instant,
+    view: Arc<View>,
+    received: AtomicU64,
+    sent: AtomicU64,
+    /// Requests that came through the layer.
+    assigned: AtomicU64,
+    inner: Mutex<Inner>,
+    /// Who wants to know when it ends; `None` once it has.
+    waiting: Mutex<Option<Slab<Waker>>>,
+}
+
+/// What changes as the connection is used.
+pub(super) struct Inner {
+    pub(super) machine: Machine,
+    protocol: Protocol,
+    /// By this a client with a pool is told not to use the connection again.
+    capture: Option<CaptureConnection>,
+    /// The task that reads the connection: woken, it looks for what is to be done.
+    reader: Option<Waker>,
+    told: State,
+    heard: Duration,
+    probed: Option<Duration>,
+    round_trip: Option<Duration>,
+    probes: u64,
+    debug_data: Option<frame::DebugData>,
+    limit: Option<Option<u32>>,
+    switch: Switch,
+    /// The client was told.
+    poisoned: bool,
+    ended: Option<Duration>,
+    #[cfg(feature = "metrics")]
+    busy: bool,
+}
+
+/// How far a GOAWAY of our own has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Switch {
+    /// It is not wanted.
+    No,
+    /// Nobody new is let in, and those who were may still be on their way.
+    Waiting { since: Duration },
+    /// It is to be put in.
+    Due,
+    /// It was given to the client, who may not have read it yet.
+    Given,
+    /// The client has read it.
+    Done,
+}
+
+/// What is to be done once the lock is released.
+#[derive(Default)]
+struct Effects {
+    events: Vec<EventKind>,
+    learned: Option<Option<u32>>,
+    look_again: bool,
+    ended: bool,
+}
+
+// ===== impl Connection =====
+
+impl Connection {
+    pub(super) fn new(id: ConnectionId, hub: Arc<Hub>, site: Arc<Site>, settings: Settings) -> Self {
+        Self(Arc::new(Shared {
+            id,
+            hub,
+            site,
+            began: Instant::now(),
+            view: Arc::new(View::new()),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            assigned: AtomicU64::new(0),
+            inner: Mutex::new(Inner::new(settings)),
+            waiting: Mutex::new(Some(Slab::new())),
+        }))
+    }
+
+    /// Tells it from every other.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        self.0.id
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.0.site.origin
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.lock().machine.state()
+    }
+
+    /// All that is known of it.
+    #[must_use]
+    pub fn snapshot(&self) -> ConnectionSnapshot {
+        let inner = self.lock();
+        let now = inner.ended.unwrap_or_else(|| self.now());
+        let assigned = self.0.assigned.load(Ordering::Relaxed);
+        ConnectionSnapshot {
+            id: self.0.id,
+            origin: self.0.site.origin.clone(),
+            protocol: inner.protocol,
+            state: inner.machine.state(),
+            age: now,
+            idle: now.saturating_sub(inner.heard),
+            open_streams: inner.machine.open_streams(),
+            max_concurrent_streams: inner.machine.peer_limit(),
+            round_trip: inner.round_trip,
+            probes: inner.probes,
+            bytes_received: self.0.received.load(Ordering::Relaxed),
+            bytes_sent: self.0.sent.load(Ordering::Relaxed),
+            requests: if inner.protocol == Protocol::Http2 { inner.machine.requests() } else { assigned },
+            debug_data: inner.debug_data.map(|data| data.as_bytes().to_vec()),
+        }
+    }
+
+    /// Has it replaced: what is open on it finishes, nothing new is sent on it where its client can be told.
+    ///
+    /// See [`ConnectionHealth::drain`](super::ConnectionHealth::drain).
+    pub fn drain(&self) {
+        self.step(|inner, _| inner.machine.drain());
+        // A GOAWAY of our own is put in by the task that reads.
+        self.wake_reader();
+    }
+
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.0.view)
+    }
+
+    /// The time of the connection's own clock.
+    pub(super) fn now(&self) -> Duration {
+        self.0.began.elapsed()
+    }
+
+    /// The instant at which that clock will show `at`; `None` if that is beyond all time.
+    pub(super) fn instant(&self, at: Duration) -> Option<Instant> {
+        self.0.began.checked_add(at)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets something happen, and follows it up.
+    pub(super) fn step<R>(&self, happen: impl FnOnce(&mut Inner, Duration) -> R) -> R {
+        let mut inner = self.lock();
+        let now = self.now();
+        let result = happen(&mut inner, now);
+        let effects = inner.settle(&self.0, now);
+        drop(inner);
+        self.follow(effects);
+        result
+    }
+
+    fn follow(&self, effects: Effects) {
+        if let Some(limit) = effects.learned {
+            self.0.site.gate.learned(limit);
+        }
+        if effects.look_again {
+            self.0.site.gate.look_again();
+        }
+        for kind in effects.events {
+            self.0.hub.emit(Event { connection: self.0.id, origin: self.0.site.origin.clone(), kind });
+        }
+        if effects.ended {
+            self.0.site.disconnected(self.0.id);
+            self.0.hub.keep_ended(self.snapshot());
+            let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            waiting.into_iter().flatten().for_each(|(_, waker)| waker.wake());
+        }
+    }
+
+    fn wake_reader(&self) {
+        let reader = self.lock().reader.take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    // ===== for the socket half =====
+
+    pub(super) fn count_received(&self, bytes: usize) {
+        self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_sent(&self, bytes: usize) {
+        self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The transport ended.
+    pub(super) fn ended(&self, close: Close) {
+        self.step(|inner, _| inner.machine.ended(close));
+    }
+
+    /// What has to be done now. Only where all that there was to read has been read.
+    pub(super) fn turn(&self) -> Turn {
+        self.step(|inner, now| inner.turn(&self.0, now))
+    }
+
+    /// Tells of bytes that went out, and what has to be done now; `None` where something may be due, and it has to be seen
+    /// first what there is to read.
+    pub(super) fn sent(&self, tell: impl FnOnce(&mut Inner, Duration)) -> Option<Turn> {
+        self.step(|inner, now| {
+            tell(inner, now);
+            let due = inner.machine.deadline().is_some_and(|deadline| deadline <= now);
+            if due { None } else { Some(inner.turn(&self.0, now)) }
+        })
+    }
+
+    /// This task reads the connection, and has just read all that there was.
+    pub(super) fn waits_to_read(&self, waker: &Waker) {
+        let mut inner = self.lock();
+        match &mut inner.reader {
+            Some(reader) => reader.clone_from(waker),
+            None => inner.reader = Some(waker.clone()),
+        }
+    }
+
+    /// The client comes back to read: it has dealt with what it was given.
+    pub(super) fn reads_again(&self) {
+        if self.lock().switch == Switch::Given {
+            self.step(|inner, _| inner.switch = Switch::Done);
+        }
+    }
+
+    /// The client was given our GOAWAY.
+    pub(super) fn goaway_given(&self) {
+        self.step(|inner, _| inner.switch = Switch::Given);
+    }
+
+    // ===== for the request half =====
+
+    /// A request turned out to be this connection's. By `capture` its client can be told not to use it again.
+    pub(super) fn adopt(&self, capture: &CaptureConnection) {
+        self.0.assigned.fetch_add(1, Ordering::Relaxed);
+        let known = {
+            let inner = self.lock();
+            inner.capture.is_some() || inner.ended.is_some()
+        };
+        if !known {
+            self.step(|inner, _| inner.capture = Some(capture.clone()));
+        }
+    }
+
+    /// Whether it has ended; if not, the task is woken when it does. `key` is the task's place among those who wait.
+    pub(super) fn poll_ended(&self, key: &mut Option<usize>, cx: &Context<'_>) -> bool {
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(waiting) = waiting.as_mut() else { return true };
+        match key.and_then(|key| waiting.get_mut(key)) {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *key = Some(waiting.insert(cx.waker().clone())),
+        }
+        false
+    }
+
+    /// Gives a place among those who wait up.
+    pub(super) fn leave(&self, key: usize) {
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waker = waiting.as_mut().and_then(|waiting| waiting.try_remove(key));
+        drop(waiting);
+        drop(waker);
+    }
+
+    /// A request of this connection was ended that would have waited for ever.
+    pub(super) fn rescued(&self) {
+        self.follow(Effects { events: vec![EventKind::Rescued], ..Effects::default() });
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.0.id)
+            .field("origin", &self.0.site.origin)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the socket half has to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    /// Send a PING.
+    pub(super) probe: bool,
+    /// Put in a GOAWAY of our own.
+    pub(super) goaway: bool,
+    /// Fail.
+    pub(super) fail: Option<Close>,
+    /// Come back then, on the connection's clock.
+    pub(super) deadline: Option<Duration>,
+}
+
+// ===== impl Inner =====
+
+impl Inner {
+    fn new(settings: Settings) -> Self {
+        let machine = Machine::new(settings);
+        Self {
+            told: machine.state(),
+            machine,
+            protocol: Protocol::Unknown,
+            capture: None,
+            reader: None,
+            heard: Duration::ZERO,
+            probed: None,
+            round_trip: None,
+            probes: 0,
+            debug_data: None,
+            limit: None,
+            switch: Switch::No,
+            poisoned: false,
+            ended: None,
+            #[cfg(feature = "metrics")]
+            busy: false,
+        }
+    }
+
+    /// Bytes came.
+    pub(super) fn heard(&mut self, now: Duration) {
+        self.heard = now;
+        self.machine.heard(now);
+    }
+
+    pub(super) fn outbound(&mut self, event: &frame::Event, now: Duration) {
+        match event {
+            frame::Event::Preface => self.protocol = Protocol::Http2,
+            frame::Event::NotHttp2 => self.protocol = Protocol::Other,
+            _ => {}
+        }
+        self.machine.outbound(event, now);
+    }
+
+    pub(super) fn inbound(&mut self, event: &frame::Event, now: Duration) {
+        if let frame::Event::End(frame::Frame::GoAway { debug_data, .. }) = event {
+            self.debug_data = Some(*debug_data).filter(|data| !data.as_bytes().is_empty());
+        }
+        self.machine.inbound(event, now);
+    }
+
+    /// The answer to our PING came.
+    pub(super) fn answered(&mut self, now: Duration) {
+        self.machine.acknowledged();
+        self.round_trip = self.probed.take().map(|probed| now.saturating_sub(probed)).or(self.round_trip);
+    }
+
+    fn turn(&mut self, shared: &Shared, now: Duration) -> Turn {
+        let mut turn = Turn::default();
+        while let Some(action) = self.machine.poll(now) {
+            match action {
+                Action::Probe => {
+                    turn.probe = true;
+                    self.probes += 1;
+                    self.probed = Some(now);
+                }
+                Action::Fail(close) => turn.fail = Some(close),
+            }
+        }
+        turn.deadline = self.machine.deadline();
+        if let Switch::Waiting { since } = self.switch {
+            let due = since.saturating_add(SWITCH_WITHIN);
+            // Each request that was let in and has no response yet has a stream by now.
+            if shared.site.gate.in_call() <= self.machine.unanswered_streams() || now >= due {
+                self.switch = Switch::Due;
+            } else {
+                turn.deadline = Some(turn.deadline.map_or(due, |deadline| deadline.min(due)));
+            }
+        }
+        turn.goaway = self.switch == Switch::Due;
+        turn
+    }
+
+    /// Finds out what has changed, and tells.
+    fn settle(&mut self, shared: &Shared, now: Duration) -> Effects {
+        let mut effects = Effects::default();
+        let state = self.machine.state();
+        if self.told != state {
+            self.retire(shared, state, now);
+            // What was told not to be used again stays so.
+            let state = self.machine.state();
+            effects.events.extend(kind_of(self.told, state, now.saturating_sub(self.heard)));
+            self.told = state;
+        } else if !self.poisoned {
+            self.retire(shared, state, now);
+        }
+        if self.machine.greeted() && self.limit != Some(self.machine.peer_limit()) {
+            self.limit = Some(self.machine.peer_limit());
+            effects.learned = self.limit;
+        }
+        if let State::Closed(_) = state {
+            if self.ended.is_none() {
+                self.ended = Some(now);
+                effects.ended = true;
+                // The capture leads back to this connection: the circle ends here.
+                self.capture = None;
+                self.reader = None;
+            }
+        }
+        let limit = self.machine.peer_limit();
+        effects.look_again = shared.view.publish(self.standing(), limit, self.machine.open_streams());
+        #[cfg(feature = "metrics")]
+        self.report(shared);
+        effects
+    }
+
+    /// Tells the client not to use the connection again, where there is a way to.
+    fn retire(&mut self, shared: &Shared, state: State, now: Duration) {
+        if state.admits() || matches!(state, State::Closed(_)) {
+            return;
+        }
+        if let Some(capture) = &self.capture {
+            if let Some(connected) = &*capture.connection_metadata() {
+                connected.poison();
+                self.poisoned = true;
+            }
+            self.machine.retired();
+            // A GOAWAY is not needed any more.
+            if matches!(self.switch, Switch::Waiting { .. }) {
+                self.switch = Switch::Done;
+            }
+            return;
+        }
+        let peers = matches!(state, State::Draining(Drain::GoAway { .. }));
+        let drains = matches!(state, State::Draining(_)) && !peers;
+        if drains && self.protocol == Protocol::Http2 && shared.hub.config.own_goaway && self.switch == Switch::No {
+            self.switch = Switch::Waiting { since: now };
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match (self.machine.state(), self.protocol) {
+            (State::Closed(_), _) => Standing::Gone,
+            (_, Protocol::Other) => Standing::Ungated,
+            _ if matches!(self.switch, Switch::Waiting { .. } | Switch::Due | Switch::Given) => Standing::Held,
+            (State::Silent, _) if self.capture.is_none() => Standing::Held,
+            (State::Silent | State::Draining(_), _) => Standing::Gone,
+            (State::Open, _) if self.machine.greeted() => Standing::Open,
+            (State::Open, _) => Standing::New,
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    fn report(&mut self, shared: &Shared) {
+        let busy = self.machine.open_streams() > 0 && self.ended.is_none();
+        if busy != self.busy {
+            self.busy = busy;
+            super::metrics::busy(&shared.site.origin, busy);
+        }
+    }
+}
+
+fn kind_of(before: State, now: State, silent_for: Duration) -> Option<EventKind> {
+    match (before, now) {
+        (_, State::Closed(reason)) => Some(EventKind::Closed { reason, silent_for }),
+        (_, State::Draining(reason)) => Some(EventKind::Draining { reason }),
+        (_, State::Silent) => Some(EventKind::Silent),
+        (State::Silent, State::Open) => Some(EventKind::Recovered),
+        (_, State::Open) => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! What happens to connections, told to whoever wants to know.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::stream::{BoxStream, Stream, StreamExt, unfold};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::machine::{Close, Drain};
+use super::{ConnectionId, Origin};
+
+/// Something happened to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Event {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Where it goes.
+    pub origin: Origin,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum EventKind {
+    /// It was established.
+    Opened,
+    /// A PING of ours went out, because something is suspicious.
+    Probed,
+    /// It was answered.
+    Answered {
+        /// The time between the two.
+        round_trip: Duration,
+    },
+    /// A probe brought no byte in time: nothing new is admitted.
+    Silent,
+    /// It was silent and has been heard again: it admits requests again.
+    Recovered,
+    /// It is to be replaced: what is open on it finishes.
+    Draining {
+        /// Why.
+        reason: Drain,
+    },
+    /// It ended.
+    Closed {
+        /// Why.
+        reason: Close,
+        /// How long it had nothing been heard of.
+        silent_for: Duration,
+    },
+    /// A request was ended whose connection had ended, and who would have waited for ever.
+    Rescued,
+}
+
+impl EventKind {
+    /// A short, stable name in snake case: a label for metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Probed => "probed",
+            Self::Answered { .. } => "answered",
+            Self::Silent => "silent",
+            Self::Recovered => "recovered",
+            Self::Draining { .. } => "draining",
+            Self::Closed { .. } => "closed",
+            Self::Rescued => "rescued",
+        }
+    }
+}
+
+/// What a reader of [`Events`] gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Something happened.
+    Event(Event),
+    /// So many events came faster than they were read, and are lost: the oldest ones.
+    Missed(u64),
+}
+
+/// A stream of [`Notice`]s, from [`ConnectionHealth::subscribe`](super::ConnectionHealth::subscribe).
+///
+/// It holds a bounded number of events. Who reads too slowly loses the oldest, and is told how many. It ends when the last
+/// [`ConnectionHealth`](super::ConnectionHealth) and all that was made from it are gone.
+pub struct Events(BoxStream<'static, Notice>);
+
+impl Events {
+    pub(super) fn new(receiver: Receiver<Event>) -> Self {
+        Self(unfold(receiver, next).boxed())
+    }
+
+    /// The next notice; `None` when there will be none any more. Cancel safe.
+    pub async fn next(&mut self) -> Option<Notice> {
+        self.0.next().await
+    }
+}
+
+async fn next(mut receiver: Receiver<Event>) -> Option<(Notice, Receiver<Event>)> {
+    let notice = match receiver.recv().await {
+        Ok(event) => Notice::Event(event),
+        Err(RecvError::Lagged(missed)) => Notice::Missed(missed),
+        Err(RecvError::Closed) => return None,
+    };
+    Some((notice, receiver))
+}
+
+impl Stream for Events {
+    type Item = Notice;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,364 @@
+//! What comes in: the peer's bytes, less the answers to our own PINGs, more a GOAWAY of our own. No IO.
+
+use tokio::io::ReadBuf;
+
+use super::frame::{Event, Frame, Scanner};
+
+/// A PING or GOAWAY without debug data: a header and eight bytes.
+pub(super) const FRAME: usize = 17;
+
+/// The first half of our PINGs' payload; the second is a number.
+const OURS: [u8; 4] = *b"rdil";
+
+const PING: u8 = 0x6;
+const ACK: u8 = 0x1;
+
+/// A graceful GOAWAY: NO_ERROR, and the highest stream id there is (RFC 9113, section 6.8).
+pub(super) const GOAWAY: [u8; FRAME] = *b"\0\0\x08\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0";
+
+/// Our PING of this number.
+pub(super) fn ping(number: u32) -> [u8; FRAME] {
+    let mut frame = *b"\0\0\x08\x06\0\0\0\0\0........";
+    frame[9..13].copy_from_slice(&OURS);
+    frame[13..].copy_from_slice(&number.to_be_bytes());
+    frame
+}
+
+/// The number of the PING of ours that this payload is of.
+fn number_of(payload: [u8; 8]) -> Option<u32> {
+    let [a, b, c, d, number @ ..] = payload;
+    ([a, b, c, d] == OURS).then(|| u32::from_be_bytes(number))
+}
+
+/// PINGs of ours that were sent and have not been answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unanswered {
+    sent: u32,
+    answered: u32,
+}
+
+impl Unanswered {
+    /// The number of the next one.
+    pub(super) fn send(&mut self) -> u32 {
+        self.sent = self.sent.wrapping_add(1);
+        self.sent
+    }
+
+    pub(super) const fn any(self) -> bool {
+        self.sent != self.answered
+    }
+
+    /// Whether this payload answers one; then all up to it are answered.
+    fn answer(&mut self, payload: [u8; 8]) -> bool {
+        let Some(number) = number_of(payload) else { return false };
+        let open = self.sent.wrapping_sub(self.answered);
+        let is_ours = (1..=open).contains(&number.wrapping_sub(self.answered));
+        if is_ours {
+            self.answered = number;
+        }
+        is_ours
+    }
+}
+
+/// What the inbound bytes told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// An event of the peer's.
+    Event(Event),
+    /// The answer to a PING of ours, which nobody above is to see.
+    Answer,
+}
+
+/// The inbound direction.
+///
+/// As long as nothing is to be taken out or put in, bytes are only looked at. Otherwise they go through a queue, which is
+/// freed when it is no longer needed.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    scanner: Scanner,
+    pub(super) unanswered: Unanswered,
+    /// A GOAWAY is to be put in at the next boundary.
+    goaway: bool,
+    /// The beginning of a frame that may have to be taken out.
+    held: [u8; FRAME],
+    held_len: usize,
+    /// Bytes are being held: what comes is at the beginning of a frame.
+    holding: bool,
+    /// What is to be read before anything else.
+    queue: Vec<u8>,
+    taken: usize,
+}
+
+impl Inbound {
+    pub(super) const fn new() -> Self {
+        Self {
+            scanner: Scanner::inbound(),
+            unanswered: Unanswered { sent: 0, answered: 0 },
+            goaway: false,
+            held: [0; FRAME],
+            held_len: 0,
+            holding: false,
+            queue: Vec::new(),
+            taken: 0,
+        }
+    }
+
+    /// Whether bytes have to go through [`filter`](Self::filter).
+    pub(super) fn is_filtering(&self) -> bool {
+        let wanted = (self.unanswered.any() || self.goaway) && !self.scanner.is_off();
+        wanted || self.held_len > 0 || self.has_queue()
+    }
+
+    pub(super) fn has_queue(&self) -> bool {
+        self.taken < self.queue.len()
+    }
+
+    /// Looks at bytes that go by as they are.
+    pub(super) fn pass(&mut self, mut bytes: &[u8], mut told: impl FnMut(Told)) {
+        while let Some(event) = self.scanner.next(&mut bytes) {
+            told(Told::Event(event));
+        }
+        self.holding = self.scanner.at_boundary();
+    }
+
+    /// Puts bytes into the queue, but for what is ours.
+    pub(super) fn filter(&mut self, mut bytes: &[u8], mut told: impl FnMut(Told)) {
+        loop {
+            let before = bytes;
+            let event = self.scanner.next(&mut bytes);
+            let consumed = &before[..before.len() - bytes.len()];
+            self.keep(consumed);
+            let Some(event) = event else { return };
+            match event {
+                Event::Begin(header) => {
+                    let may_be_ours = header.kind == PING && header.flags & ACK != 0 && self.unanswered.any();
+                    if !may_be_ours {
+                        self.let_go();
+                    }
+                    told(Told::Event(event));
+                }
+                Event::End(frame) => {
+                    match frame {
+                        Frame::Ping { ack: true, payload }
+                            if self.held_len == FRAME && self.unanswered.answer(payload) =>
+                        {
+                            self.held_len = 0;
+                            told(Told::Answer);
+                        }
+                        _ => {
+                            self.let_go();
+                            told(Told::Event(event));
+                        }
+                    }
+                    self.holding = self.scanner.at_boundary();
+                    self.put_goaway();
+                }
+                Event::NotHttp2 | Event::Preface => {
+                    self.let_go();
+                    self.goaway = false;
+                    told(Told::Event(event));
+                }
+            }
+        }
+    }
+
+    /// A graceful GOAWAY is to be put in as soon as a frame may stand there.
+    pub(super) fn want_goaway(&mut self) {
+        self.goaway = true;
+        self.put_goaway();
+    }
+
+    /// Whether the GOAWAY still waits for a boundary.
+    pub(super) const fn goaway_waits(&self) -> bool {
+        self.goaway
+    }
+
+    fn put_goaway(&mut self) {
+        if self.goaway && self.held_len == 0 && self.scanner.at_boundary() {
+            self.goaway = false;
+            self.queue.extend_from_slice(&GOAWAY);
+        }
+    }
+
+    /// No byte will come any more: what was held is let go.
+    pub(super) fn finish(&mut self) {
+        self.let_go();
+        self.goaway = false;
+    }
+
+    /// Gives as much of the queue as there is room for.
+    pub(super) fn take(&mut self, buf: &mut ReadBuf<'_>) {
+        let left = &self.queue[self.taken..];
+        let given = left.len().min(buf.remaining());
+        buf.put_slice(&left[..given]);
+        self.taken += given;
+        if !self.has_queue() {
+            self.queue = Vec::new();
+            self.taken = 0;
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.holding && self.held_len + bytes.len() <= FRAME {
+            self.held[self.held_len..self.held_len + bytes.len()].copy_from_slice(bytes);
+            self.held_len += bytes.len();
+        } else {
+            self.let_go();
+            self.queue.extend_from_slice(bytes);
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.queue.extend_from_slice(&self.held[..self.held_len]);
+        self.held_len = 0;
+        self.holding = false;
+    }
+}
+
+impl Inbound {
+    #[cfg(test)]
+    fn drain(&mut self) -> Vec<u8> {
+        let mut all = vec![0; 1 << 16];
+        let mut buf = ReadBuf::new(&mut all);
+        self.take(&mut buf);
+        buf.filled().to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        bytes.extend([kind, flags]);
+        bytes.extend(stream.to_be_bytes());
+        bytes.extend(payload);
+        bytes
+    }
+
+    fn answer(number: u32) -> Vec<u8> {
+        let mut answer = ping(number).to_vec();
+        answer[4] = ACK;
+        answer
+    }
+
+    /// Whatever was to be read, one piece after the other.
+    fn read(inbound: &mut Inbound, pieces: &[&[u8]], told: &mut Vec<Told>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for piece in pieces {
+            if inbound.is_filtering() {
+                inbound.filter(piece, |what| told.push(what));
+                out.extend(inbound.drain());
+            } else {
+                inbound.pass(piece, |what| told.push(what));
+                out.extend_from_slice(piece);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn another_pings_answer_stays() {
+        let mut inbound = Inbound::new();
+        let mut told = Vec::new();
+        read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
+        inbound.unanswered.send();
+        let foreign = frame(PING, ACK, 0, b"whatever");
+        let (before, after) = foreign.split_at(5);
+        assert_eq!(read(&mut inbound, &[before, after], &mut told), foreign);
+        let never_sent = answer(7);
+        assert_eq!(read(&mut inbound, &[&never_sent], &mut told), never_sent);
+        assert!(!told.contains(&Told::Answer));
+        assert!(read(&mut inbound, &[&answer(1)], &mut told).is_empty());
+        assert!(told.contains(&Told::Answer) && !inbound.is_filtering());
+        assert_eq!(read(&mut inbound, &[&answer(1)], &mut told), answer(1), "it was answered already");
+    }
+
+    #[test]
+    fn the_end_gives_back_what_was_held() {
+        let mut inbound = Inbound::new();
+        let mut told = Vec::new();
+        read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
+        inbound.unanswered.send();
+        assert!(read(&mut inbound, &[&answer(1)[..16]], &mut told).is_empty());
+        inbound.finish();
+        assert_eq!(inbound.drain(), answer(1)[..16]);
+        assert!(inbound.is_filtering(), "and an answer may still come");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Piece {
+        Frame(Vec<u8>),
+        Answer,
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+        let data = prop::collection::vec(any::<u8>(), 0..40).prop_map(|payload| Piece::Frame(frame(0, 0, 1, &payload)));
+        let headers = prop::collection::vec(any::<u8>(), 0..20).prop_map(|payload| {
+            let (first, rest) = payload.split_at(payload.len() / 2);
+            Piece::Frame([frame(1, 0, 3, first), frame(9, 4, 3, rest)].concat())
+        });
+        let ping =
+            any::<([u8; 8], bool)>().prop_map(|(payload, ack)| Piece::Frame(frame(PING, u8::from(ack), 0, &payload)));
+        let piece = prop_oneof![3 => data, 2 => headers, 2 => ping, 3 => Just(Piece::Answer)];
+        prop::collection::vec(piece, 0..20)
+    }
+
+    proptest! {
+        /// However the bytes are split, exactly our PINGs' answers are taken out, and a GOAWAY is put in once, at a boundary
+        /// and outside a header block.
+        #[test]
+        fn nothing_but_ours_is_taken_out_or_put_in(
+            pieces in pieces(),
+            cuts in prop::collection::vec(1_usize..30, 1..200),
+            goaway_at in 0_usize..400,
+        ) {
+            let mut inbound = Inbound::new();
+            let mut told = Vec::new();
+            let mut expected = frame(4, 0, 0, &[]);
+            read(&mut inbound, &[&expected.clone()], &mut told);
+            expected.clear();
+            let mut sent = Vec::new();
+            let mut boundaries = vec![0];
+            let mut answers = 0;
+            for piece in pieces {
+                match piece {
+                    Piece::Frame(bytes) => {
+                        expected.extend(&bytes);
+                        sent.extend(bytes);
+                    }
+                    Piece::Answer => {
+                        answers += 1;
+                        sent.extend(answer(inbound.unanswered.send()));
+                    }
+                }
+                boundaries.push(expected.len());
+            }
+            let mut out = Vec::new();
+            let mut rest = &sent[..];
+            let mut cuts = cuts.iter().cycle();
+            let mut asked = false;
+            while !rest.is_empty() {
+                if !asked && sent.len() - rest.len() >= goaway_at {
+                    asked = true;
+                    inbound.want_goaway();
+                    out.extend(inbound.drain());
+                }
+                let (piece, more) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
+                rest = more;
+                out.extend(read(&mut inbound, &[piece], &mut told));
+            }
+            prop_assert_eq!(told.iter().filter(|told| **told == Told::Answer).count(), answers);
+            prop_assert!(!inbound.goaway_waits(), "there was a boundary at the end at the latest");
+            if asked {
+                let inserted = out.windows(FRAME).position(|window| window == GOAWAY).expect("put in");
+                out.drain(inserted..inserted + FRAME);
+                prop_assert!(boundaries.contains(&inserted), "{} is no boundary of {:?}", inserted, boundaries);
+            }
+            prop_assert_eq!(out, expected);
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! The half at the socket.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection as Connects};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Connection;
+use super::connection::Turn;
+use super::inbound::{Inbound, Told};
+use super::machine::Close;
+use super::outbound::Outbound;
+use crate::fate::Verdict;
+use crate::timer::can_wait;
+
+/// How much is read at once where bytes cannot go straight to the client.
+const SCRATCH: usize = 16 * 1024;
+
+/// How long the transport may take to shut down: TLS has something to say that a dead peer never takes.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// A connection's transport, watched.
+///
+/// Sits between the client and TLS, or TCP where there is none. It reads the headers of HTTP/2 frames as they go by, in both
+/// directions, and neither copies nor delays anything, but while it waits for the answer to a PING of its own.
+///
+/// Made by [`MonitoredConnector`](super::MonitoredConnector).
+pub struct MonitoredIo<T>(TokioIo<Monitored<T>>);
+
+/// Under tokio's traits, because hyper's show nobody, without `unsafe`, which bytes were read.
+struct Monitored<T> {
+    inner: TokioIo<T>,
+    connection: Connection,
+    inbound: Inbound,
+    outbound: Outbound,
+    alarm: Alarm,
+    /// A PING is to be sent as soon as one may stand.
+    wants_ping: bool,
+    /// The client's last write could not be finished: its task is the one to be woken when there is room.
+    blocked: bool,
+    /// What we wrote may lie in a buffer below.
+    unflushed: bool,
+    /// A GOAWAY of ours lies in the queue.
+    goaway_queued: bool,
+    /// The inbound side came to its end while nobody asked for it.
+    end: Option<io::Result<()>>,
+    failed: Option<Close>,
+    shutdown: Option<Pin<Box<Sleep>>>,
+}
+
+// ===== impl MonitoredIo =====
+
+impl<T> MonitoredIo<T> {
+    pub(super) fn new(io: T, connection: Connection) -> Self {
+        Self(TokioIo::new(Monitored {
+            inner: TokioIo::new(io),
+            connection,
+            inbound: Inbound::new(),
+            outbound: Outbound::new(),
+            alarm: Alarm::new(),
+            wants_ping: false,
+            blocked: false,
+            unflushed: false,
+            goaway_queued: false,
+            end: None,
+            failed: None,
+            shutdown: None,
+        }))
+    }
+
+    /// The connection's handle.
+    pub fn connection(&self) -> &Connection {
+        &self.0.inner().connection
+    }
+
+    /// The transport inside.
+    pub fn get_ref(&self) -> &T {
+        self.0.inner().inner.inner()
+    }
+
+    /// The transport inside. What is read from it or written to it past this wrapper is not seen, and may break what is.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.0.inner_mut().inner.inner_mut()
+    }
+}
+
+impl<T: Connects> Connects for MonitoredIo<T> {
+    fn connected(&self) -> Connected {
+        self.get_ref().connected().extra(self.connection().clone())
+    }
+}
+
+impl<T: Read + Write + Unpin> Read for MonitoredIo<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+    }
+}
+
+impl<T: Read + Write + Unpin> Write for MonitoredIo<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Write::poll_write(Pin::new(&mut self.get_mut().0), cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Write::poll_flush(Pin::new(&mut self.get_mut().0), cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Write::poll_shutdown(Pin::new(&mut self.get_mut().0), cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        Write::is_write_vectored(&self.0)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Write::poll_write_vectored(Pin::new(&mut self.get_mut().0), cx, bufs)
+    }
+}
+
+impl<T> fmt::Debug for MonitoredIo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MonitoredIo").field("connection", self.connection()).finish_non_exhaustive()
+    }
+}
+
+// ===== impl Monitored =====
+
+impl<T: Read + Write + Unpin> Monitored<T> {
+    fn failure(&self) -> io::Result<()> {
+        let Some(close) = self.failed else { return Ok(()) };
+        let message = match close {
+            Close::Handshake => "the connection was given up: its peer did not send SETTINGS in time",
+            _ => "the connection was given up: nothing came from its peer",
+        };
+        Err(io::Error::new(io::ErrorKind::TimedOut, Verdict::connection_silent(message)))
+    }
+
+    /// Tells of bytes that came, and puts into the queue what the client is to read of them.
+    fn filter(&mut self, bytes: &[u8]) {
+        self.connection.count_received(bytes.len());
+        let inbound = &mut self.inbound;
+        self.connection.step(|inner, now| {
+            inner.heard(now);
+            inbound.filter(bytes, |told| match told {
+                Told::Event(event) => inner.inbound(&event, now),
+                Told::Answer => inner.answered(now),
+            });
+        });
+    }
+
+    /// Tells of bytes that came and went straight to the client.
+    fn pass(&mut self, bytes: &[u8]) {
+        self.connection.count_received(bytes.len());
+        let inbound = &mut self.inbound;
+        self.connection.step(|inner, now| {
+            inner.heard(now);
+            inbound.pass(bytes, |told| {
+                if let Told::Event(event) = told {
+                    inner.inbound(&event, now);
+                }
+            });
+        });
+    }
+
+    /// Reads into the queue. Whether that was possible.
+    fn fill_queue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; SCRATCH];
+        let mut buf = ReadBuf::new(&mut scratch);
+        match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf)) {
+            Ok(()) if !buf.filled().is_empty() => self.filter(buf.filled()),
+            result => {
+                self.inbound.finish();
+                self.connection.ended(if result.is_ok() { Close::Peer } else { Close::Transport });
+                self.end = Some(result);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Does what is due, and sees to it that this task is woken when something will be. All that there is to read must have
+    /// been read.
+    fn watch(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            let turn = self.connection.turn();
+            self.act(&turn, cx)?;
+            if !self.alarm.rings(&self.connection, turn.deadline, cx) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn act(&mut self, turn: &Turn, cx: &mut Context<'_>) -> io::Result<()> {
+        self.wants_ping |= turn.probe;
+        if turn.goaway && !self.goaway_queued {
+            self.inbound.want_goaway();
+            self.goaway_queued = true;
+        }
+        if let Some(close) = turn.fail {
+            self.failed = Some(close);
+        }
+        self.failure()?;
+        if !self.blocked {
+            // What cannot be written now is written before the client's next bytes.
+            let _ = self.poll_ours(cx)?;
+        }
+        Ok(())
+    }
+
+    /// As [`watch`](Self::watch), where it is not known what there is to read.
+    fn watch_blind(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        // A peer whose bytes wait to be read is not silent. What is read here, a bounded piece, the client gets first when
+        // it comes to read.
+        if self.end.is_none() && !self.inbound.has_queue() && self.fill_queue(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        self.watch(cx)
+    }
+
+    /// Writes a PING of ours, to its end once it is begun.
+    fn poll_ours(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.wants_ping && self.outbound.may_ping() {
+            self.wants_ping = false;
+            self.outbound.ping(self.inbound.unanswered.send());
+        }
+        while !self.outbound.ours().is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(cx, self.outbound.ours()))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.connection.count_sent(written);
+            self.outbound.wrote_ours(written);
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Follows up a write of the client's.
+    fn wrote<'a>(
+        &mut self,
+        result: Poll<io::Result<usize>>,
+        bufs: impl Iterator<Item = &'a [u8]>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.blocked = result.is_pending();
+        let written = match result {
+            Poll::Ready(Ok(written)) => written,
+            Poll::Ready(Err(error)) => {
+                self.connection.ended(Close::Transport);
+                return Poll::Ready(Err(error));
+            }
+            Poll::Pending => {
+                self.watch_blind(cx)?;
+                return Poll::Pending;
+            }
+        };
+        self.connection.count_sent(written);
+        let outbound = &mut self.outbound;
+        let turn = self.connection.sent(|inner, now| {
+            let mut left = written;
+            for buf in bufs {
+                let part = &buf[..buf.len().min(left)];
+                left -= part.len();
+                outbound.pass(part, |event| inner.outbound(&event, now));
+            }
+        });
+        match turn {
+            Some(turn) => {
+                self.act(&turn, cx)?;
+                if self.alarm.rings(&self.connection, turn.deadline, cx) {
+                    self.watch_blind(cx)?;
+                }
+            }
+            None => self.watch_blind(cx)?,
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    /// What comes before the client's bytes.
+    fn before_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.failure()?;
+        let ours = self.poll_ours(cx);
+        if ours.is_pending() {
+            self.blocked = true;
+            self.watch_blind(cx)?;
+        }
+        ours
+    }
+}
+
+impl<T: Read + Write + Unpin> AsyncRead for Monitored<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.failure()?;
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if this.goaway_queued {
+            this.connection.reads_again();
+        }
+        loop {
+            if this.inbound.has_queue() {
+                this.inbound.take(buf);
+                if this.goaway_queued && !this.inbound.has_queue() && !this.inbound.goaway_waits() {
+                    this.connection.goaway_given();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(end) = this.end.take() {
+                // A client that comes back gets the end again.
+                this.end = Some(Ok(()));
+                return Poll::Ready(end);
+            }
+            if this.inbound.is_filtering() {
+                if this.fill_queue(cx).is_ready() {
+                    continue;
+                }
+            } else {
+                let before = buf.filled().len();
+                match Pin::new(&mut this.inner).poll_read(cx, buf) {
+                    Poll::Ready(Ok(())) if buf.filled().len() > before => {
+                        this.pass(&buf.filled()[before..]);
+                        return Poll::Ready(Ok(()));
+                    }
+                    Poll::Ready(result) => {
+                        this.connection.ended(if result.is_ok() { Close::Peer } else { Close::Transport });
+                        return Poll::Ready(result);
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            this.connection.waits_to_read(cx.waker());
+            this.watch(cx)?;
+            if !this.inbound.has_queue() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.before_write(cx))?;
+        let to_boundary = this.wants_ping && this.outbound.could_ping();
+        let buf = if to_boundary { &buf[..this.outbound.up_to_boundary(buf)] } else { buf };
+        let result = Pin::new(&mut this.inner).poll_write(cx, buf);
+        this.wrote(result, [buf].into_iter(), cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.wants_ping && self.outbound.could_ping() {
+            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+            return self.poll_write(cx, first);
+        }
+        let this = self.get_mut();
+        ready!(this.before_write(cx))?;
+        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        this.wrote(result, bufs.iter().map(|buf| &**buf), cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.before_write(cx))?;
+        let flushed = Pin::new(&mut this.inner).poll_flush(cx);
+        this.blocked = flushed.is_pending();
+        if flushed.is_pending() {
+            this.watch_blind(cx)?;
+        }
+        flushed
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // A dead peer is not waited for, not even to say goodbye.
+        this.failure()?;
+        if !this.outbound.ours().is_empty() {
+            // Half a frame of ours would break the client's last.
+            if let Poll::Ready(result) = this.poll_ours(cx) {
+                result?;
+            }
+        }
+        if let Poll::Ready(result) = Pin::new(&mut this.inner).poll_shutdown(cx) {
+            return Poll::Ready(result);
+        }
+        if this.alarm.timers {
+            let until = || Box::pin(sleep_until(Instant::now() + SHUTDOWN_WITHIN));
+            ready!(this.shutdown.get_or_insert_with(until).as_mut().poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Monitored<T> {
+    fn drop(&mut self) {
+        self.connection.ended(Close::Client);
+    }
+}
+
+/// Wakes the task when the connection's machine has something to do.
+///
+/// A deadline that moves back, as it does with every byte, does not move the alarm: it rings for nothing now and then instead.
+struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// There is a runtime with a timer.
+    timers: bool,
+}
+
+impl Alarm {
+    fn new() -> Self {
+        Self { sleep: None, timers: can_wait() }
+    }
+
+    /// Whether it is time; if not, the task is woken when it may be.
+    fn rings(&mut self, connection: &Connection, deadline: Option<Duration>, cx: &mut Context<'_>) -> bool {
+        if !self.timers {
+            return false;
+        }
+        let Some(at) = deadline.and_then(|deadline| connection.instant(deadline)) else { return false };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if at < sleep.deadline() || sleep.is_elapsed() {
+            sleep.as_mut().reset(at);
+        }
+        sleep.as_mut().poll(cx).is_ready()
+    }
+}

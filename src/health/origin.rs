@@ -1,0 +1,82 @@
+use std::fmt;
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+/// Where connections go: scheme, host and port, as a URI has them.
+///
+/// An explicit default port is not the same as none, just as hyper-util keeps separate connections for the two.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    scheme: Scheme,
+    authority: Authority,
+}
+
+impl Origin {
+    /// The origin of an absolute URI; `None` for one without scheme or authority.
+    #[must_use]
+    pub fn of(uri: &Uri) -> Option<Self> {
+        Some(Self { scheme: uri.scheme()?.clone(), authority: uri.authority()?.clone() })
+    }
+
+    /// Of a connection whose URI has none.
+    pub(super) fn unknown() -> Self {
+        Self { scheme: Scheme::HTTP, authority: Authority::from_static("unknown.invalid") }
+    }
+
+    /// `http` or `https`, mostly.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.scheme.as_str()
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    /// The port, explicit or the scheme's.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.authority.port_u16().or_else(|| match self.scheme() {
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never with the user information that an authority may hold.
+        write!(f, "{}://{}", self.scheme, self.authority.host())?;
+        self.authority.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Origin {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_no_secret() {
+        let origin = Origin::of(&Uri::from_static("https://user:secret@example.com:8443/path?token=1")).unwrap();
+        assert_eq!((origin.to_string().as_str(), origin.port()), ("https://example.com:8443", Some(8443)));
+        assert_eq!(format!("{origin:?}"), "https://example.com:8443");
+        assert_eq!(Origin::of(&Uri::from_static("/path")), None);
+    }
+}
