@@ -71,7 +71,7 @@ where
         let deadline = Instant::now().checked_add(self.hub.config.connect_timeout).filter(|_| can_wait());
         Connecting {
             future: self.inner.call(uri),
-            timeout: deadline.map(sleep_until),
+            timeout: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
             origin,
             hub: Arc::clone(&self.hub),
         }
@@ -89,8 +89,8 @@ pin_project! {
     pub struct Connecting<F> {
         #[pin]
         future: F,
-        #[pin]
-        timeout: Option<Sleep>,
+        // Boxed: hyper-util asks for a future that is `Unpin`.
+        timeout: Option<Pin<Box<Sleep>>>,
         origin: Option<Origin>,
         hub: Arc<Hub>,
     }
@@ -112,7 +112,7 @@ where
                 MonitoredIo::new(io, this.hub.connected(&origin))
             }));
         }
-        let late = this.timeout.as_pin_mut().is_some_and(|timeout| timeout.poll(cx).is_ready());
+        let late = this.timeout.as_mut().is_some_and(|timeout| timeout.as_mut().poll(cx).is_ready());
         if late {
             return Poll::Ready(Err(Verdict::not_connected("the connection was not established in time").into()));
         }

@@ -1,0 +1,8 @@
+//! Connection health: what the socket tells, and what is done about it before a request fails.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod gate;
+mod goaway;
+mod setup;
