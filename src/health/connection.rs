@@ -307,6 +307,11 @@ impl Connection {
         }
     }
 
+    /// Whether it admits requests, as far as the client was told.
+    pub(super) fn admits(&self) -> bool {
+        self.0.view.admits()
+    }
+
     /// Whether it has ended; if not, the task is woken when it does. `key` is the task's place among those who wait.
     pub(super) fn poll_ended(&self, key: &mut Option<usize>, cx: &Context<'_>) -> bool {
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);

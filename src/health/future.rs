@@ -114,7 +114,8 @@ impl Watched {
 
     /// Finds out which connection the request is on.
     fn look(&mut self, capture: &CaptureConnection) {
-        if self.connection.is_some() {
+        // hyper-util moves a request that a dying connection gave back to the next one (`legacy/client.rs`, `send_request`).
+        if self.connection.as_ref().is_some_and(Connection::admits) {
             return;
         }
         let mut extras = http::Extensions::new();
@@ -123,11 +124,14 @@ impl Watched {
             None => return,
         }
         let Some(connection) = extras.remove::<Connection>() else { return };
-        connection.adopt(capture);
-        self.found(connection);
+        if self.connection.as_ref().is_none_or(|known| known.id() != connection.id()) {
+            connection.adopt(capture);
+            self.found(connection);
+        }
     }
 
     fn found(&mut self, connection: Connection) {
+        self.forget_connection();
         if let Some(permit) = &mut self.permit {
             permit.assign(connection.id());
         }
@@ -141,10 +145,8 @@ impl Watched {
     }
 
     fn succeed<R: Body>(&mut self, mut response: Response<R>) -> Response<ResponseBody<R>> {
-        if self.connection.is_none() {
-            if let Some(connection) = response.extensions().get::<Connection>() {
-                self.found(connection.clone());
-            }
+        if let Some(connection) = response.extensions().get::<Connection>() {
+            self.found(connection.clone());
         }
         if let Some(site) = &self.site {
             site.answered();

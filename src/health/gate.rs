@@ -1,7 +1,9 @@
 //! The stream gate of one origin: requests wait here, first come first served, while the peer's stream limit is used up.
 //!
 //! Behind it they would wait in hyper's own queue, where a connection that ends fails them without a proof (hyper's
-//! `DispatchGone`). Here nothing of them has been sent.
+//! `DispatchGone`). Here nothing of them has been sent. The request that fills the limit waits in that queue too, until its
+//! HEADERS have gone out (h2 0.4.20, `proto/streams/counts.rs`, `next_send_stream_will_reach_capacity`): so the last
+//! stream is left free, but for a peer that allows one only.
 //!
 //! No clock and no IO: the socket half keeps a [`View`] of its connection up to date, the request half asks.
 
@@ -66,6 +68,10 @@ impl View {
             3 => Standing::Held,
             _ => Standing::Gone,
         }
+    }
+
+    pub(super) fn admits(&self) -> bool {
+        !matches!(self.standing(), Standing::Gone | Standing::Held)
     }
 
     fn limit(&self) -> Option<u32> {
@@ -209,11 +215,19 @@ impl Gate {
         wake(woken);
     }
 
-    /// The request turned out to be this connection's.
-    pub(super) fn assign(&self, connection: ConnectionId) {
-        if let Some(entry) = self.lock().entry(connection) {
+    /// The request turned out to be this connection's, and not, or no longer, `before`'s.
+    pub(super) fn assign(&self, connection: ConnectionId, before: Option<ConnectionId>) {
+        let mut inner = self.lock();
+        if let Some(entry) = before.and_then(|before| inner.entry(before)) {
+            entry.assigned = entry.assigned.saturating_sub(1);
+        }
+        if let Some(entry) = inner.entry(connection) {
             entry.assigned += 1;
         }
+        // One that got onto a connection as it began to drain takes no place on the next.
+        let woken = inner.admit(&self.waiting);
+        drop(inner);
+        wake(woken);
     }
 
     /// The response to a request that was let in has begun.
@@ -337,20 +351,21 @@ impl Inner {
             match entry.view.standing() {
                 Standing::Held => return Room::For(0),
                 Standing::Ungated => return Room::Boundless,
-                Standing::Gone => elsewhere += entry.assigned,
+                // Those that have no stream there are about to come back, and their client may send them to the next one.
+                Standing::Gone => elsewhere += entry.assigned.min(entry.view.open()),
                 Standing::New => {
                     new = true;
                     open += entry.view.open();
                 }
                 Standing::Open => {
-                    limit = limit.saturating_add(entry.view.limit().map_or(usize::MAX, |limit| limit as usize));
+                    limit = limit.saturating_add(entry.view.limit().map_or(usize::MAX, usable));
                     open += entry.view.open();
                 }
             }
         }
         if new || self.entries.iter().all(|entry| entry.view.standing() == Standing::Gone) {
             match self.first_limit() {
-                Some(first) => limit = limit.saturating_add(first as usize),
+                Some(first) => limit = limit.saturating_add(usable(first)),
                 None => return Room::Boundless,
             }
         }
@@ -370,6 +385,11 @@ impl Inner {
             Knowledge::Unmonitored => None,
         }
     }
+}
+
+/// How many of the streams that the peer allows are used: all but the last.
+fn usable(limit: u32) -> usize {
+    if limit > 1 { limit as usize - 1 } else { limit as usize }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -392,13 +412,19 @@ mod tests {
         Gate::new(1)
     }
 
+    /// A connection that `limit` requests may use.
     fn connect(gate: &Gate, id: u64, limit: impl Into<Option<u32>>) -> Arc<View> {
         let view = Arc::new(View::new());
         gate.connected(ConnectionId(id), Arc::clone(&view));
-        let limit = limit.into();
+        let limit = limit.into().map(allowed);
         view.publish(Standing::Open, limit, 0);
         gate.learned(limit);
         view
+    }
+
+    /// The limit that lets so many in.
+    fn allowed(usable: u32) -> u32 {
+        if usable > 1 { usable + 1 } else { usable }
     }
 
     fn enter(gate: &Gate) -> Result<Pass, Ticket> {
@@ -461,7 +487,7 @@ mod tests {
         let ticket = enter(&gate).unwrap_err();
         gate.release(None, false);
         assert!(is_turn(&gate, ticket));
-        assert!((0..99).all(|_| enter(&gate).is_ok()));
+        assert!((0..98).all(|_| enter(&gate).is_ok()));
         assert!(enter(&gate).is_err(), "h2 opens no more");
     }
 
@@ -485,13 +511,30 @@ mod tests {
         let gate = gate();
         let view = connect(&gate, 1, 1);
         assert!(enter(&gate).is_ok());
-        gate.assign(ConnectionId(1));
         let ticket = enter(&gate).unwrap_err();
         view.publish(Standing::Gone, Some(1), 1);
         gate.look_again();
+        assert!(!is_turn(&gate, ticket), "the first may still turn up on the next connection");
+        gate.assign(ConnectionId(1), None);
         assert!(is_turn(&gate, ticket));
         gate.release(Some(ConnectionId(1)), true);
         assert_eq!(gate.load(), (1, 0));
+    }
+
+    /// A request that its client moved to the next connection counts there.
+    #[test]
+    fn a_request_may_move() {
+        let gate = gate();
+        let view = connect(&gate, 1, 1);
+        assert!(enter(&gate).is_ok());
+        gate.assign(ConnectionId(1), None);
+        view.publish(Standing::Gone, Some(1), 0);
+        connect(&gate, 2, 1);
+        let ticket = enter(&gate).expect_err("it has no stream on the first");
+        gate.assign(ConnectionId(2), Some(ConnectionId(1)));
+        assert!(!is_turn(&gate, ticket));
+        gate.release(Some(ConnectionId(2)), false);
+        assert!(is_turn(&gate, ticket));
     }
 
     /// Q2, Q3: a limit that is lowered counts at once, and one of 0 lets nobody in, without a stir.

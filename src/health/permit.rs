@@ -18,9 +18,9 @@ impl Permit {
     }
 
     pub(super) fn assign(&mut self, connection: ConnectionId) {
-        if self.connection.is_none() {
-            self.connection = Some(connection);
-            self.site.gate.assign(connection);
+        if self.connection != Some(connection) {
+            let before = self.connection.replace(connection);
+            self.site.gate.assign(connection, before);
         }
     }
 
