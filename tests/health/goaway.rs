@@ -114,8 +114,9 @@ async fn goaways_under_load_surface_nowhere() {
         tokio::spawn(async move {
             for n in 0..200 {
                 let id = format!("{worker}-{n}");
+                let is_get = n % 2 == 0;
                 let request =
-                    if n % 2 == 0 { clients::get(uri.clone(), &id) } else { clients::post(uri.clone(), &id, "body") };
+                    if is_get { clients::get(uri.clone(), &id) } else { clients::post(uri.clone(), &id, "body") };
                 if let Err(error) = within("a response", fetch(&client, request)).await {
                     let failure = Failure::of(&*error, BodyUse::Untouched);
                     assert!(!is_get && failure.cause().label() == "goaway", "{id}: {failure}: {error:?}");
