@@ -29,7 +29,7 @@ pub enum Cause {
     Http11Required,
     /// The connection was closed, reset or cut while the request was on it.
     Closed,
-    /// The connection fell silent and was given up: a keep-alive ping went unanswered.
+    /// The connection fell silent and was given up: a ping went unanswered, or TCP's own patience ended.
     Silent,
     /// The host or the network could not be reached, and nothing says whether before or after the request was written.
     Unreachable,

@@ -47,9 +47,9 @@
 //! | 11 | RST_STREAM from the peer: CANCEL, INTERNAL_ERROR, NO_ERROR, ENHANCE_YOUR_CALM, or a code that is not registered | `Unknown` | [`Reset`](Cause::Reset) |
 //! | 12 | RST_STREAM from the peer, any other code | `Permanent` | [`Reset`](Cause::Reset) |
 //! | 13 | this side's h2 ended it (`is_library()`) | `Unknown`, resent [at most once](Failure::at_most_once) | [`Local`](Cause::Local) |
-//! | 14 | hyper's keep-alive timeout (`is_timeout()`) | `Unknown` | [`Silent`](Cause::Silent) |
+//! | 14 | hyper's keep-alive timeout (`is_timeout()`); an io error `TimedOut`, which the kernel and [`health`](crate::health) give | `Unknown` | [`Silent`](Cause::Silent) |
 //! | 15 | io errors `HostUnreachable`, `NetworkUnreachable` | `Unknown` | [`Unreachable`](Cause::Unreachable) |
-//! | 16 | hyper's `is_incomplete_message()` or `is_closed()`; an io error of a connection, but for the kinds of row 4; io errors `BrokenPipe`, `ConnectionReset`, `ConnectionAborted`, `UnexpectedEof`, `TimedOut` from anywhere | `Unknown` | [`Closed`](Cause::Closed) |
+//! | 16 | hyper's `is_incomplete_message()` or `is_closed()`; an io error of a connection, but for the kinds of row 4; io errors `BrokenPipe`, `ConnectionReset`, `ConnectionAborted`, `UnexpectedEof` from anywhere | `Unknown` | [`Closed`](Cause::Closed) |
 //! | 17 | hyper's "dispatch task is gone" | `Unknown` | [`DispatchGone`](Cause::DispatchGone) |
 //! | 18 | the timeout of `tower::timeout` or of `tokio::time` | `Unknown`, resent only where [asked for](crate::RetryOnCanceledLayer::resend_timeouts) | [`Timeout`](Cause::Timeout) |
 //! | 19 | anything else | `Permanent` | [`Other`](Cause::Other) |

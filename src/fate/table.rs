@@ -49,7 +49,8 @@ impl Evidence {
     /// The connection was lost with the request on it, or somebody stopped waiting.
     fn lost(&self) -> Option<Failure> {
         let dead = |cause| Some(Failure::new(Fate::Unknown, cause).dead());
-        if self.silent {
+        // Whoever gave the connection up: the kernel, a keep-alive, or `health`, whose error h2 keeps the kind of only.
+        if self.silent || self.io == Some(ErrorKind::TimedOut) {
             return dead(Cause::Silent);
         }
         if matches!(self.io, Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)) {
@@ -100,11 +101,7 @@ fn may_help(reason: Reason) -> bool {
 fn is_loss(kind: ErrorKind) -> bool {
     matches!(
         kind,
-        ErrorKind::BrokenPipe
-            | ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::UnexpectedEof
-            | ErrorKind::TimedOut
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::UnexpectedEof
     )
 }
 

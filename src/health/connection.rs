@@ -81,6 +81,8 @@ pub(super) struct Inner {
     /// The task that reads the connection: woken, it looks for what is to be done.
     reader: Option<Waker>,
     told: State,
+    /// What happened and was not told yet.
+    happened: Vec<EventKind>,
     heard: Duration,
     probed: Option<Duration>,
     round_trip: Option<Duration>,
@@ -367,6 +369,7 @@ impl Inner {
         let machine = Machine::new(settings);
         Self {
             told: machine.state(),
+            happened: Vec::new(),
             machine,
             protocol: Protocol::Unknown,
             capture: None,
@@ -410,7 +413,11 @@ impl Inner {
     /// The answer to our PING came.
     pub(super) fn answered(&mut self, now: Duration) {
         self.machine.acknowledged();
-        self.round_trip = self.probed.take().map(|probed| now.saturating_sub(probed)).or(self.round_trip);
+        if let Some(probed) = self.probed.take() {
+            let round_trip = now.saturating_sub(probed);
+            self.round_trip = Some(round_trip);
+            self.happened.push(EventKind::Answered { round_trip });
+        }
     }
 
     fn turn(&mut self, shared: &Shared, now: Duration) -> Turn {
@@ -421,6 +428,7 @@ impl Inner {
                     turn.probe = true;
                     self.probes += 1;
                     self.probed = Some(now);
+                    self.happened.push(EventKind::Probed);
                 }
                 Action::Fail(close) => turn.fail = Some(close),
             }
@@ -441,7 +449,7 @@ impl Inner {
 
     /// Finds out what has changed, and tells.
     fn settle(&mut self, shared: &Shared, now: Duration) -> Effects {
-        let mut effects = Effects::default();
+        let mut effects = Effects { events: std::mem::take(&mut self.happened), ..Effects::default() };
         let state = self.machine.state();
         if self.told != state {
             self.retire(shared, state, now);

@@ -5,4 +5,7 @@ mod support;
 
 mod gate;
 mod goaway;
+mod peer;
+mod probes;
 mod setup;
+mod silence;
