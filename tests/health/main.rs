@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod drain;
 mod gate;
 mod goaway;
 mod peer;
