@@ -3,10 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod drain;
 mod gate;
 mod goaway;
+mod http1;
+mod observe;
 mod peer;
 mod probes;
 mod setup;
 mod silence;
+mod transparency;

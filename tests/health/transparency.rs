@@ -1,0 +1,288 @@
+//! The wrapper at the socket changes no byte; and where it has something to say, it says it between frames.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use proptest::prelude::*;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::advance;
+use tower::{ServiceExt, service_fn};
+use tower_redial::ConnectionHealth;
+use tower_redial::health::{MonitoredIo, Protocol};
+
+use crate::setup::only;
+use crate::support::message::HeaderReader;
+use crate::support::wire::{Frame, PREFACE};
+
+/// An IO whose every read and write is as long as the test says, and pending as often.
+#[derive(Clone, Default)]
+struct Script(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    to_read: VecDeque<u8>,
+    written: Vec<u8>,
+    /// How many bytes each call may take, 0 for pending; in turn.
+    steps: Vec<usize>,
+    at: usize,
+    vectored: bool,
+    flushed: usize,
+    shut: bool,
+    open: bool,
+}
+
+impl Inner {
+    fn step(&mut self, cx: &Context<'_>) -> Poll<usize> {
+        let step = self.steps[self.at % self.steps.len()];
+        self.at += 1;
+        if step == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(step)
+    }
+}
+
+impl AsyncRead for Script {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.0.lock().unwrap();
+        if inner.to_read.is_empty() && inner.open {
+            return Poll::Pending;
+        }
+        let Poll::Ready(step) = inner.step(cx) else { return Poll::Pending };
+        let len = step.min(buf.remaining()).min(inner.to_read.len());
+        let part: Vec<u8> = inner.to_read.drain(..len).collect();
+        buf.put_slice(&part);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Script {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let mut inner = self.0.lock().unwrap();
+        let Poll::Ready(step) = inner.step(cx) else { return Poll::Pending };
+        let len = step.min(buf.len());
+        inner.written.extend_from_slice(&buf[..len]);
+        Poll::Ready(Ok(len))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let all: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).collect();
+        self.poll_write(cx, &all)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.lock().unwrap().vectored
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.0.lock().unwrap();
+        inner.flushed = inner.written.len();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.lock().unwrap().shut = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+async fn monitored(health: &ConnectionHealth, script: &Script) -> TokioIo<MonitoredIo<TokioIo<Script>>> {
+    let io = TokioIo::new(script.clone());
+    let connector = service_fn(move |_: Uri| {
+        let io = TokioIo::new(io.inner().clone());
+        std::future::ready(Ok::<_, Infallible>(io))
+    });
+    TokioIo::new(health.connector(connector).oneshot(Uri::from_static("http://peer")).await.unwrap())
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(future)
+}
+
+/// One frame, with a payload that its type allows, or a header block of two.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    fn raw(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        bytes.extend([kind, flags]);
+        bytes.extend(stream.to_be_bytes());
+        bytes.extend(payload);
+        bytes
+    }
+    // `:method: GET`, indexed: a header block that can be decoded whole, and cut anywhere between fields.
+    let field = b"\x82";
+    let payload = prop::collection::vec(any::<u8>(), 0..60);
+    let frame = prop_oneof![
+        payload.prop_map(|payload| raw(0, 0, 1, &payload)),
+        Just([raw(1, 0, 1, field), raw(9, 0, 1, field), raw(9, 4, 1, field)].concat()),
+        any::<[u8; 8]>().prop_map(|payload| raw(6, 0, 0, &payload)),
+        (1_u32..100).prop_map(|increment| raw(8, 0, 0, &increment.to_be_bytes())),
+        Just(raw(4, 1, 0, &[])),
+    ];
+    prop::collection::vec(frame, 0..12).prop_map(|frames| frames.concat())
+}
+
+fn steps() -> impl Strategy<Value = Vec<usize>> {
+    // Never pending for ever.
+    prop::collection::vec(0_usize..40, 1..20).prop_map(|mut steps| {
+        steps.push(7);
+        steps
+    })
+}
+
+const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// With nothing to be done, what goes in and out is exactly what it is without the wrapper: any bytes, HTTP/2 or not, in any
+    /// pieces, plain or vectored.
+    #[test]
+    fn no_byte_is_changed(
+        inbound in prop_oneof![prop::collection::vec(any::<u8>(), 0..400), frames()],
+        outbound in prop_oneof![prop::collection::vec(any::<u8>(), 0..400), frames()],
+        prefaced in any::<bool>(),
+        vectored in any::<bool>(),
+        steps in steps(),
+        pieces in prop::collection::vec(1_usize..90, 1..10),
+    ) {
+        let mut outbound = outbound;
+        if prefaced {
+            outbound = [PREFACE, SETTINGS, &outbound].concat();
+        }
+        let script = Script::default();
+        *script.0.lock().unwrap() =
+            Inner { to_read: inbound.iter().copied().collect(), steps, vectored, ..Inner::default() };
+        let (read, sent) = block_on(async {
+            let health = ConnectionHealth::default();
+            let mut io = monitored(&health, &script).await;
+            assert_eq!(AsyncWrite::is_write_vectored(&io), vectored);
+            let mut rest = &outbound[..];
+            for piece in pieces.iter().cycle() {
+                let (now, later) = rest.split_at(rest.len().min(*piece));
+                let (first, second) = now.split_at(now.len() / 2);
+                let slices = [IoSlice::new(first), IoSlice::new(second)];
+                let written = io.write_vectored(&slices).await.unwrap();
+                assert!(written > 0 || now.is_empty());
+                rest = &rest[written..];
+                if later.is_empty() && rest.is_empty() {
+                    break;
+                }
+            }
+            let mut read = Vec::new();
+            let mut buf = vec![0; *pieces.first().unwrap()];
+            loop {
+                match io.read(&mut buf).await.unwrap() {
+                    0 => break,
+                    len => read.extend_from_slice(&buf[..len]),
+                }
+            }
+            io.shutdown().await.unwrap();
+            let connection = io.inner().connection().snapshot();
+            (read, (connection.bytes_received, connection.bytes_sent))
+        });
+        let inner = script.0.lock().unwrap();
+        prop_assert_eq!(&read, &inbound);
+        prop_assert_eq!(&inner.written, &outbound);
+        prop_assert!(inner.shut);
+        prop_assert_eq!(sent, (inbound.len() as u64, outbound.len() as u64));
+    }
+
+    /// A PING of ours that is due at any moment stands between two frames, outside header blocks and after both SETTINGS, whole,
+    /// once, and everything around it is untouched.
+    #[test]
+    fn a_ping_stands_between_frames(
+        outbound in frames(),
+        steps in steps(),
+        due_at in 0_usize..400,
+        pieces in prop::collection::vec(1_usize..90, 1..10),
+    ) {
+        let head = b"\0\0\x01\x01\x05\0\0\0\x01\x82";
+        let outbound = [PREFACE, SETTINGS, head, &outbound].concat();
+        let script = Script::default();
+        *script.0.lock().unwrap() =
+            Inner { to_read: SETTINGS.iter().copied().collect(), steps, open: true, ..Inner::default() };
+        block_on(async {
+            let health = ConnectionHealth::default();
+            let mut io = monitored(&health, &script).await;
+            let mut rest = &outbound[..];
+            let mut due = false;
+            let mut buf = [0; 64];
+            // The peer's SETTINGS, which it may send at once.
+            let mut heard = 0;
+            while heard < SETTINGS.len() {
+                heard += io.read(&mut buf).await.unwrap();
+            }
+            for piece in pieces.iter().cycle() {
+                if !due && outbound.len() - rest.len() >= due_at.max(PREFACE.len() + SETTINGS.len() + head.len()) {
+                    due = true;
+                    advance(Duration::from_secs(16)).await;
+                    // The task that reads finds out that there is silence.
+                    assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
+                }
+                let now = &rest[..rest.len().min(*piece)];
+                rest = &rest[io.write(now).await.unwrap()..];
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            io.flush().await.unwrap();
+            // Here at the latest.
+            if !due {
+                advance(Duration::from_secs(16)).await;
+            }
+            assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
+            io.flush().await.unwrap();
+        });
+        let written = script.0.lock().unwrap().written.clone();
+        let ours = b"\0\0\x08\x06\0\0\0\0\0rdil\0\0\0\x01";
+        let at = written.windows(ours.len()).position(|window| window == ours);
+        // A last frame that the script cut short leaves no place for it: there is none here.
+        let at = at.expect("the PING");
+        let without = [&written[..at], &written[at + ours.len()..]].concat();
+        prop_assert_eq!(without, outbound);
+        prop_assert!(at >= PREFACE.len() + SETTINGS.len());
+        // A parser of the tests' own, which takes nothing within a header block.
+        let mut input = BytesMut::from(&written[PREFACE.len()..]);
+        let mut reader = HeaderReader::default();
+        while let Some(frame) = Frame::decode(&mut input).unwrap() {
+            // What the blocks hold is not a request; that they are whole is what counts.
+            if let Err(error) = reader.frame(frame) {
+                prop_assert!(!error.contains("within the header block"), "{}", error);
+            }
+        }
+        prop_assert!(input.is_empty());
+        prop_assert_eq!(script.0.lock().unwrap().flushed, written.len(), "a PING is flushed");
+    }
+}
+
+/// HTTP/1.1, or anything else, is told as such.
+#[test]
+fn other_protocols_are_told_apart() {
+    for (bytes, protocol) in [(&b"GET / HTTP/1.1\r\n\r\n"[..], Protocol::Other), (PREFACE, Protocol::Http2)] {
+        let script = Script::default();
+        *script.0.lock().unwrap() = Inner { steps: vec![9], open: true, ..Inner::default() };
+        block_on(async {
+            let health = ConnectionHealth::default();
+            let mut io = monitored(&health, &script).await;
+            assert_eq!(only(&health).protocol, Protocol::Unknown);
+            io.write_all(bytes).await.unwrap();
+            assert_eq!(only(&health).protocol, protocol);
+            drop(io);
+            assert!(health.snapshot().connections.is_empty());
+        });
+    }
+}
