@@ -5,6 +5,7 @@ mod support;
 
 mod bad_input;
 mod drain;
+mod evidence;
 mod gate;
 mod goaway;
 mod http1;
@@ -13,4 +14,5 @@ mod peer;
 mod probes;
 mod setup;
 mod silence;
+mod tonic;
 mod transparency;

@@ -1,0 +1,126 @@
+//! tonic has no pool that could be told not to use a connection: there a GOAWAY of our own drains it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::{Request, Uri};
+use http_body_util::BodyExt;
+use tonic::body::Body;
+use tonic::transport::{Channel, Endpoint};
+use tower::{BoxError, ServiceBuilder, ServiceExt};
+use tower_redial::fate::{BodyUse, Failure, Fate};
+use tower_redial::health::{Drain, EventKind};
+use tower_redial::{ConnectionHealth, ReplayBody, RetryOnCanceledLayer};
+
+use crate::setup::until;
+use crate::support::bound::within;
+use crate::support::{FaultyServer, REQUEST_ID, ScriptedServer, clients};
+
+const WORKERS: usize = 64;
+const REQUESTS: usize = 60;
+
+async fn channel(health: &ConnectionHealth, uri: &Uri) -> Channel {
+    let endpoint = Endpoint::from(uri.clone());
+    within("tonic to connect", endpoint.connect_with_connector(health.connector(clients::http_connector())))
+        .await
+        .unwrap()
+}
+
+fn post(id: &str, body: &str) -> Request<Body> {
+    let request = Request::post("/service/method").header(REQUEST_ID, id);
+    request.body(Body::new(http_body_util::Full::from(body.to_owned()))).unwrap()
+}
+
+/// The open stream finishes on the old connection, and the next request goes to a new one.
+#[tokio::test]
+async fn our_goaway_moves_requests() {
+    let server = ScriptedServer::bind().await;
+    let health = ConnectionHealth::builder().own_goaway(true).build();
+    let mut events = health.subscribe();
+    let script = async {
+        let mut first = server.accept().await;
+        let open = first.request().await;
+        first.head(open.stream_id, 200, &[]).await;
+        let mut second = server.accept().await;
+        let request = second.request().await;
+        second.respond(request.stream_id, 200, &[], "second").await;
+        assert!(first.unheard().is_empty());
+        first.data(open.stream_id, "first", true).await;
+        first.until_closed().await;
+        second
+    };
+    let requests = async {
+        let channel = channel(&health, &server.uri("/")).await;
+        let client = ServiceBuilder::new().layer(health.layer().origin(&server.uri("/"))).service(channel);
+        let response = client.clone().oneshot(post("1", "")).await.unwrap();
+        health.drain_all();
+        until(&mut events, |kind| *kind == EventKind::Draining { reason: Drain::Asked }).await;
+        let next = client.clone().oneshot(post("2", "")).await;
+        // Without a retry layer the one that finds out may come back unsent.
+        let next = match next {
+            Ok(next) => next,
+            Err(error) => {
+                assert_eq!(Failure::of(&*error, BodyUse::Untouched).fate(), Fate::NotSent, "{error:?}");
+                client.clone().oneshot(post("2", "")).await.unwrap()
+            }
+        };
+        assert_eq!(next.into_body().collect().await.unwrap().to_bytes(), "second");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "first");
+    };
+    within("both sides", async { tokio::join!(requests, script) }).await;
+}
+
+/// Under `RetryOnCanceled`, 64 at a time, drained every few milliseconds: nothing is lost, nothing is done twice; what the
+/// GOAWAY race of hyper's takes is counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn our_goaway_fails_nothing_under_load() {
+    let server = FaultyServer::builder().delay(Duration::from_millis(1)).start().await;
+    let health = ConnectionHealth::builder().own_goaway(true).build();
+    let channel = channel(&health, &server.uri("/")).await;
+    let client = ServiceBuilder::new()
+        .layer(RetryOnCanceledLayer::new())
+        .layer(health.layer().origin(&server.uri("/")))
+        .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new))
+        .service(channel);
+    let raced = Arc::new(AtomicU64::new(0));
+    let workers = (0..WORKERS).map(|worker| {
+        let (client, raced) = (client.clone(), Arc::clone(&raced));
+        tokio::spawn(async move {
+            for n in 0..REQUESTS {
+                let id = format!("{worker}-{n}");
+                let body = if n % 2 == 0 { "body" } else { "" };
+                let response = within("a response", client.clone().oneshot(post(&id, body))).await;
+                match response {
+                    Ok(response) => drop(response.into_body().collect().await.unwrap()),
+                    Err(error) => {
+                        let error: BoxError = error;
+                        let failure = Failure::of(&*error, BodyUse::Untouched);
+                        assert_eq!((failure.fate(), failure.cause().label()), (Fate::Unknown, "goaway"), "{error:?}");
+                        raced.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        })
+    });
+    let draining = tokio::spawn({
+        let health = health.clone();
+        async move {
+            loop {
+                health.drain_all();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    });
+    join_all(workers).await.into_iter().for_each(|worker| worker.unwrap());
+    draining.abort();
+    let raced = raced.load(Ordering::Relaxed);
+    let counters = server.counters();
+    println!("{raced} of {} requests met the race, on {} connections", WORKERS * REQUESTS, counters.connections);
+    assert_eq!(server.ledger().doubled(), []);
+    assert!(server.ledger().distinct() >= (WORKERS * REQUESTS) as u64 - raced);
+    assert!(raced <= 20, "{raced}");
+    assert!(counters.connections >= 20, "{counters:?}");
+    assert_eq!(server.violations(), Vec::<String>::new());
+}
