@@ -13,15 +13,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, Request, Response};
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use support::clients;
 use support::{FaultyServer, GoAway, GoAwayStyle, ProcessAt};
 use tokio::sync::Mutex;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_redial::fate::{BodyUse, Failure};
+use tower_redial::health::{Event, EventKind, Notice};
 use tower_redial::retry::{Decision, Limits, Stop};
-use tower_redial::{RetryOnCanceledLayer, retry};
+use tower_redial::{ConnectionHealth, RetryOnCanceledLayer, retry};
 
 const WORKERS: usize = 64;
 
@@ -50,8 +54,28 @@ struct Outcome {
     hung: u64,
 }
 
-/// Sends POSTs as fast as it goes at a server that shuts each connection down after 20 streams.
+/// Sends POSTs as fast as it goes at a server that shuts each connection down after 20 streams, through hyper-util's client
+/// under the layer.
 async fn run(body: &'static str, style: GoAwayStyle, process_at: ProcessAt, layer: RetryOnCanceledLayer) -> Outcome {
+    stress_test(body, style, process_at, layer, |layer| ServiceBuilder::new().layer(layer).service(clients::h2())).await
+}
+
+/// The same through a client of the test's own making.
+async fn stress_test<M, S, R>(
+    body: &'static str,
+    style: GoAwayStyle,
+    process_at: ProcessAt,
+    layer: RetryOnCanceledLayer<M>,
+    client: impl FnOnce(RetryOnCanceledLayer<M>) -> S,
+) -> Outcome
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    R: Body + Send + 'static,
+    R::Data: Send,
+    R::Error: Send,
+{
     let _alone = CORES.lock().await;
     let goaway = GoAway::every(20).style(style);
     let server = FaultyServer::builder().goaway(goaway).process_at(process_at).addresses(8).start().await;
@@ -65,7 +89,7 @@ async fn run(body: &'static str, style: GoAwayStyle, process_at: ProcessAt, laye
             lose.fetch_add(u64::from(proof && stop != Stop::MaxResends), Ordering::Relaxed);
         }
     });
-    let service = ServiceBuilder::new().layer(layer).service(clients::h2());
+    let service = client(layer);
     let ids = Arc::new(AtomicU64::new(0));
     let hung = Arc::new(AtomicU64::new(0));
     let until = Instant::now() + stress();
@@ -109,7 +133,7 @@ async fn run(body: &'static str, style: GoAwayStyle, process_at: ProcessAt, laye
 }
 
 /// Enough attempts for any bad luck: what remains are the errors that prove nothing.
-fn patient() -> RetryOnCanceledLayer {
+fn patient<M>() -> RetryOnCanceledLayer<M> {
     let limits = Limits::transparent().max_resends(100).without_budget();
     RetryOnCanceledLayer::new().transparent(limits)
 }
@@ -136,6 +160,29 @@ async fn posts_above_a_final_goaway_are_resent() {
     let outcome = run("8 bytes.", GoAwayStyle::LowLast, ProcessAt::Complete, patient()).await;
     assert_eq!(outcome.doubled, []);
     assert_eq!(outcome.lost, 0, "{outcome:?}");
+}
+
+/// G7: where connections are watched, hyper's queue keeps no request for ever either, and the rest holds as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_watched_request_hangs() {
+    let health = ConnectionHealth::default();
+    let mut events = health.subscribe();
+    let rescued = tokio::spawn(async move {
+        let mut rescued = 0;
+        while let Some(notice) = events.next().await {
+            rescued += u64::from(matches!(notice, Notice::Event(Event { kind: EventKind::Rescued, .. })));
+        }
+        rescued
+    });
+    let outcome = stress_test("", GoAwayStyle::TwoStep, ProcessAt::Headers, patient(), |layer| {
+        let mut client = Client::builder(TokioExecutor::new());
+        let client = client.http2_only(true).build(health.connector(clients::http_connector()));
+        ServiceBuilder::new().layer(layer).layer(health.layer()).service(client)
+    })
+    .await;
+    assert_eq!((&outcome.doubled[..], outcome.lost, outcome.hung), (&[][..], 0, 0), "{outcome:?}");
+    drop(health);
+    println!("{} rescued", rescued.await.unwrap());
 }
 
 /// That these tests can fail: with every GOAWAY trusted, as other clients do, requests are processed twice. The race is rare:
