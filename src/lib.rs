@@ -37,7 +37,7 @@
 //! | [`retry`] | the layer: what is resent, how often, and how to set it |
 //! | [`fate`] | what an error proves, for any error of hyper, hyper-util, h2, io and tower's timeouts; usable by itself |
 //! | [`body`] | the request body that can be sent again; usable by itself |
-//! | [`health`] | what a connection's own bytes tell: so far a scanner for HTTP/2 frames |
+//! | [`health`] | connections that close, drain or fall silent: seen at the socket, left before a request fails |
 //!
 //! # The stacks
 //!
@@ -55,8 +55,9 @@
 //! # The timeout to set
 //!
 //! In hyper 1.12 a request can wait for ever: when a connection's task ends while callers enqueue, its queue can keep a
-//! request, and with it the one sender that would have woken it. Nothing outside hyper can see it, so this layer cannot end
-//! such a request. Put a timeout for each attempt below it, and let idempotent requests be resent after it:
+//! request, and with it the one sender that would have woken it. With both halves of [`health`] in place such a request is
+//! ended. Without them nothing outside hyper can see it: put a timeout for each attempt below the layer, and let idempotent
+//! requests be resent after it:
 //!
 //! ```
 //! use std::time::Duration;
@@ -86,7 +87,9 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `tracing` | a debug event for each decision, with OpenTelemetry's attribute names |
+//! | `tracing` | a debug event for each decision and each change of a connection, with OpenTelemetry's attribute names |
+//! | `metrics` | counters, gauges and histograms through the `metrics` facade, with OpenTelemetry's names: see [`health`] |
+//! | `serde` | snapshots and events of [`health`] can be serialized |
 //!
 //! None is on by default.
 #![cfg_attr(docsrs, feature(doc_cfg))]
