@@ -57,7 +57,7 @@ impl Drop for Elsewhere {
     }
 }
 
-/// A server that turns every single connection away at once: the request ends in the client's own error, after the bounded
+/// G12: a server that turns every single connection away at once: the request ends in the client's own error, after the bounded
 /// number of attempts and the waits between them. The clock is stopped: what passes of it is backoff.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_goaways_every_connection_ends_in_an_error() {

@@ -1,46 +1,30 @@
 //! The feature `tracing`: one debug event for each decision, quiet otherwise, and with no secret in it.
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::io;
-use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use support::log::Log;
+use support::{FaultyServer, clients};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
-use tower_redial::{ReplayBody, RetryOnCanceledLayer};
+use tower_redial::{ConnectionHealth, ReplayBody, RetryOnCanceledLayer};
 use tracing::level_filters::LevelFilter;
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 async fn logged(level: LevelFilter) -> Vec<String> {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::listen(level);
     let inner = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| async {
         Err::<Response<()>, _>(io::Error::from(io::ErrorKind::ConnectionReset))
     });
     let request = Request::get("http://user:hunter2@host/path?token=hunter2").header("authorization", "hunter2");
     let service = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(inner);
     service.oneshot(request.body(Full::default()).unwrap()).await.unwrap_err();
-    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    logged.lines().map(str::to_owned).collect()
+    log.lines()
 }
 
 /// O1, O2: each attempt's fate, cause and decision, under OpenTelemetry's names.
@@ -61,4 +45,26 @@ async fn every_decision_is_logged_at_debug() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_logged_above_debug() {
     assert!(logged(LevelFilter::INFO).await.is_empty());
+}
+
+/// A connection's life, under OpenTelemetry's names.
+#[tokio::test]
+async fn changes_of_a_connection_are_logged_at_debug() {
+    let server = FaultyServer::builder().start().await;
+    let (log, _guard) = Log::listen(LevelFilter::DEBUG);
+    let health = ConnectionHealth::default();
+    let connector = health.connector(clients::http_connector());
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
+    let client = ServiceBuilder::new().layer(health.layer()).service(client);
+    client.clone().oneshot(clients::get(server.uri("/?token=hunter2"), "1")).await.unwrap();
+    health.drain_all();
+    let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains("tower_redial::health")).collect();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    for (line, event) in lines.iter().zip(["event=\"opened\"", "event=\"draining\" reason=\"asked\""]) {
+        assert!(
+            line.starts_with("DEBUG") && line.contains(event) && line.contains("server.address=\"127.0.0.1\""),
+            "{line}"
+        );
+        assert!(line.contains("connection=1") && !line.contains("hunter2"), "{line}");
+    }
 }

@@ -142,7 +142,7 @@ async fn a_limit_of_zero_ends_in_a_clear_error() {
     assert_eq!((origin.in_flight, origin.waiting), (0, 0));
 }
 
-/// Q6: a request that is given up, waiting or open, a body that is dropped, and one that is read give their place back.
+/// Q6, W7: a request that is given up, waiting or open, a body that is dropped, and one that is read give their place back.
 #[tokio::test]
 async fn places_come_back() {
     let server = ScriptedServer::bind().await;

@@ -80,7 +80,7 @@ async fn odd_goaways_are_no_matter() {
     assert_eq!(only(&health).state, State::Open);
 }
 
-/// G4: two thousand connections that were wound up leave none behind.
+/// G4, K15: two thousand connections that were wound up leave nothing behind, neither here nor there.
 #[tokio::test]
 async fn no_connection_is_left_behind() {
     let server = FaultyServer::builder().goaway(GoAway::every(1)).addresses(8).start().await;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
-use tower::ServiceExt;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_redial::ConnectionHealth;
 use tower_redial::health::{Close, Drain, Protocol, State};
 
@@ -107,4 +111,32 @@ async fn alpn_decides() {
     response.unwrap();
     let protocols: Vec<_> = health.snapshot().connections.iter().map(|connection| connection.protocol).collect();
     assert_eq!(protocols, [Protocol::Other]);
+}
+
+/// TLS above the wrapper: it sees ciphertext, switches its scanner off, and changes nothing.
+#[tokio::test]
+async fn ciphertext_passes_through() {
+    let server = ScriptedServer::bind_tls().await;
+    let health = ConnectionHealth::default();
+    let below = health.connector(clients::http_connector());
+    let connector = server.identity().connector_over(below);
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let client = ServiceBuilder::new().layer(health.layer()).service(client);
+    let script = async {
+        let mut conn = server.accept().await;
+        for _ in 0..2 {
+            let request = conn.request().await;
+            conn.respond(request.stream_id, 200, &[], "").await;
+        }
+        conn
+    };
+    let ask = async {
+        for n in 0..2 {
+            client.clone().oneshot(clients::get(server.uri("/"), &n.to_string())).await.unwrap();
+        }
+        let connection = only(&health);
+        assert_eq!((connection.protocol, connection.open_streams), (Protocol::Other, 0));
+        assert!(connection.bytes_received > 1_000, "{connection:?}");
+    };
+    within("both sides", async { tokio::join!(ask, script) }).await;
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod bad_input;
 mod drain;
+mod endings;
 mod evidence;
 mod gate;
 mod goaway;

@@ -121,7 +121,7 @@ impl Peers {
         loop {
             let reply = tokio::select! {
                 frame = io.read() => match frame? {
-                    Some(frame) => self.react(frame, &done, &mut enforcement),
+                    Some(frame) => self.react(&frame, &done, &mut enforcement),
                     None => return Ok(()),
                 },
                 Some(stream) = responses.recv() => {
@@ -138,8 +138,8 @@ impl Peers {
         }
     }
 
-    fn react(&self, frame: Frame, done: &mpsc::UnboundedSender<u32>, enforcement: &mut Enforcement) -> Option<Bytes> {
-        match frame {
+    fn react(&self, frame: &Frame, done: &mpsc::UnboundedSender<u32>, enforcement: &mut Enforcement) -> Option<Bytes> {
+        match *frame {
             Frame::Headers { stream, .. } => {
                 let (thinks, done) = (self.state.lock().unwrap().thinks, done.clone());
                 tokio::spawn(async move {

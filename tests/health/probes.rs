@@ -102,7 +102,8 @@ async fn the_first_request_after_idleness_is_verified() {
     assert_eq!(peers.connections(), 2);
 }
 
-/// K7: an idle connection is left alone.
+/// K7, W8: an idle connection is left alone, and no other clock than tokio's is asked. (A machine that sleeps stops that clock:
+/// what `drain_all` is for.)
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_left_alone() {
     let (peers, health) = (Peers::new(), ConnectionHealth::default());

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use http::uri::Scheme;
 use http::{Request, Uri};
 use http_body_util::BodyExt;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
-use tower::{BoxError, ServiceBuilder, ServiceExt};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_redial::fate::{BodyUse, Failure, Fate};
-use tower_redial::health::{Drain, EventKind};
+use tower_redial::health::{Drain, EventKind, Protocol};
 use tower_redial::{ConnectionHealth, ReplayBody, RetryOnCanceledLayer};
 
 use crate::setup::until;
@@ -70,6 +71,37 @@ async fn our_goaway_moves_requests() {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "first");
     };
     within("both sides", async { tokio::join!(requests, script) }).await;
+}
+
+/// tonic does its own TLS above the connector, where frames could not be seen: so the connector does it, and tonic is told
+/// `http://` and the origin.
+#[tokio::test]
+async fn tls_that_ends_in_the_connector_is_seen_through() {
+    let server = ScriptedServer::bind_tls().await;
+    let health = ConnectionHealth::default();
+    let https = server.identity().connector();
+    let connector = service_fn(move |uri: Uri| {
+        let mut parts = uri.into_parts();
+        parts.scheme = Some(Scheme::HTTPS);
+        https.clone().call(Uri::from_parts(parts).expect("the same with TLS"))
+    });
+    let script = async {
+        let mut conn = server.accept().await;
+        let request = conn.request().await;
+        conn.respond(request.stream_id, 200, &[], "").await;
+        (conn, request)
+    };
+    let ask = async {
+        let plain = server.uri("/").to_string().replace("https://", "http://");
+        let endpoint = Endpoint::from_shared(plain).unwrap().origin(server.uri("/"));
+        let channel = endpoint.connect_with_connector(health.connector(connector)).await.unwrap();
+        ServiceBuilder::new().layer(health.layer()).service(channel).oneshot(post("1", "")).await.unwrap();
+    };
+    let ((_conn, request), ()) = within("both sides", async { tokio::join!(script, ask) }).await;
+    assert_eq!(request.authority, server.uri("/").authority().unwrap().as_str());
+    let ended = health.snapshot();
+    let connection = ended.connections.first().or(ended.ended.first()).unwrap();
+    assert_eq!((connection.protocol, connection.requests), (Protocol::Http2, 1));
 }
 
 /// Under `RetryOnCanceled`, 64 at a time, drained every few milliseconds: nothing is lost, nothing is done twice; what the

@@ -79,8 +79,13 @@ impl Identity {
 
     /// A connector for https and http, HTTP/2 and HTTP/1.1.
     pub fn connector(&self) -> HttpsConnector<HttpConnector> {
+        self.connector_over(super::clients::http_connector())
+    }
+
+    /// The same over a TCP connector of the test's own.
+    pub fn connector_over<C>(&self, tcp: C) -> HttpsConnector<C> {
         let builder = HttpsConnectorBuilder::new().with_tls_config(self.client_config());
-        builder.https_or_http().enable_http1().enable_http2().wrap_connector(super::clients::http_connector())
+        builder.https_or_http().enable_http1().enable_http2().wrap_connector(tcp)
     }
 
     /// A connector for https and http that offers HTTP/1.1 only.

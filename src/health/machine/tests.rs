@@ -301,7 +301,7 @@ fn a_protocol_error_retires() {
     }
 }
 
-/// Refusals below the peer's own limit retire a connection, if they are not one burst.
+/// C3: refusals below the peer's own limit retire a connection, if they are not one burst.
 #[test]
 fn repeated_refusals_retire() {
     let refuse = |sim: &mut Sim| {
