@@ -53,6 +53,9 @@
 //! gives a request up that nothing has been heard since. An idle connection is never probed. The [schedule](machine) keeps
 //! within what gRPC servers put up with by default. The answer is taken out of the bytes, so that h2 never sees it.
 //!
+//! A connection that drains ends when its client lets go of it: hyper-util's pool closes an idle one at the next request to its
+//! origin, or after its own idle timeout (`pool_idle_timeout`, with a `pool_timer`).
+//!
 //! A connection that does not come to be within [`connect_timeout`](Builder::connect_timeout), or whose peer sends no SETTINGS
 //! within [`handshake_timeout`](Builder::handshake_timeout), is given up.
 //!

@@ -1,5 +1,6 @@
 //! Requests wait where they are provably unsent while the peer's stream limit is used up.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,13 +13,23 @@ use tower_redial::fate::{BodyUse, Cause, Failure, Fate};
 use crate::setup::{self, fetch, only};
 use crate::support::bound::within;
 use crate::support::wire::setting;
-use crate::support::{Event, FaultyServer, Frame, GoAway, H2Conn, Received, ScriptedServer, clients, reason};
+use crate::support::{Event, FaultyServer, Frame, GoAway, H2Conn, Received, Reply, ScriptedServer, clients, reason};
 
 /// Q4, Q11: 500 requests at once on a new client: one connection, never more than ten streams, and in order. The tenth stays
 /// free, since hyper queues the request that fills the limit.
 #[tokio::test]
 async fn five_hundred_requests_fit_through_ten_streams() {
-    let server = FaultyServer::builder().announced_streams(10).delay(Duration::from_millis(1)).start().await;
+    let arrived = Arc::new(Mutex::new(Vec::<u32>::new()));
+    let arrive = Arc::clone(&arrived);
+    let server = FaultyServer::builder()
+        .announced_streams(10)
+        .delay(Duration::from_millis(1))
+        .handler(move |received, _| {
+            arrive.lock().unwrap().push(received.id.parse().unwrap());
+            Reply::ok("")
+        })
+        .start()
+        .await;
     let health = ConnectionHealth::default();
     let client = setup::h2(&health);
     let mut requests: FuturesOrdered<_> =
@@ -29,6 +40,7 @@ async fn five_hundred_requests_fit_through_ten_streams() {
     let counters = server.counters();
     assert_eq!((counters.connections, counters.refused, counters.max_open), (1, 0, 9));
     assert_eq!((server.ledger().total(), server.ledger().total_seen()), (500, 500));
+    assert_eq!(*arrived.lock().unwrap(), (0..500).collect::<Vec<_>>());
 }
 
 /// Q1: a limit of one, which has no stream to spare.
