@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 use ratatui::{Frame, Terminal, buffer};
 use tower_redial::health::{Close, Drain, EventKind, State};
 
-use crate::model::{Connection, Counted, Entry, Happening, Model, Requests, drain};
+use crate::model::{Connection, Counted, Entry, Happening, Model, Requests};
 
 /// Where there are fewer columns or lines, some things are left out.
 const WIDE: u16 = 110;
@@ -189,23 +189,16 @@ fn block(title: &str) -> Block<'static> {
 // ===== words =====
 
 fn state(state: State, drained: Option<Drain>) -> String {
-    match state {
-        State::Open => "open".to_owned(),
-        State::Silent => "silent".to_owned(),
-        State::Draining(why) => format!("draining: {}", drain(why)),
-        State::Closed(why) => match drained {
-            Some(drained) => format!("closed: {}, {}", why.label(), drain(drained)),
-            None => format!("closed: {}", why.label()),
-        },
-        // A state that this example does not know yet.
-        other => format!("{other:?}"),
+    match (state, drained) {
+        (State::Closed(_), Some(drained)) => format!("{state}, {drained}"),
+        _ => state.to_string(),
     }
 }
 
 fn happened(kind: EventKind) -> String {
     match kind {
         EventKind::Answered { round_trip: time } => format!("answered after {}", round_trip(time)),
-        EventKind::Draining { reason } => format!("draining: {}", drain(reason)),
+        EventKind::Draining { reason } => format!("draining: {reason}"),
         EventKind::Closed { reason: Close::Dead, silent_for } => {
             format!("closed: dead, nothing heard for {}", time(silent_for))
         }

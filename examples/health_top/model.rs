@@ -72,11 +72,3 @@ pub(crate) enum Happening {
     /// So many events came too fast to be told.
     Missed(u64),
 }
-
-/// Why a connection was drained, with the code of a GOAWAY.
-pub(crate) fn drain(drain: Drain) -> String {
-    match drain {
-        Drain::GoAway { reason } => format!("goaway({reason})"),
-        other => other.label().to_owned(),
-    }
-}

@@ -7,18 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tower::BoxError;
 use tower_redial::ConnectionHealth;
-use tower_redial::health::{ConnectionId, ConnectionSnapshot, Drain, EventKind, Events, Notice, Origin};
+use tower_redial::health::{ConnectionSnapshot, EventKind, Events, Notice, Origin};
 
 use crate::load::{self, Outcomes};
-use crate::model::{Connection, Counted, Entry, Happening, Model, Requests, drain};
+use crate::model::{Connection, Counted, Entry, Happening, Model, Requests};
 use crate::server;
 use crate::support::FaultyServer;
 
 /// How many events are kept to be shown.
 const LOG: usize = 100;
-
-/// Of how many connections it is remembered why they were drained: of more than a snapshot lists.
-const DRAINED: usize = 256;
 
 /// How often `--once` looks whether there is enough to see.
 const LOOK: Duration = Duration::from_millis(50);
@@ -40,8 +37,6 @@ pub(crate) struct Watch {
 struct Journal {
     drains: BTreeMap<String, u64>,
     ends: BTreeMap<String, u64>,
-    /// A snapshot of a connection that has ended says why it ended, and not any more why it was drained.
-    drained: BTreeMap<ConnectionId, Drain>,
     log: VecDeque<Entry>,
     silent: bool,
 }
@@ -94,7 +89,7 @@ impl Watch {
         let connection = |connection: &ConnectionSnapshot| Connection {
             id: connection.id.get(),
             state: connection.state,
-            drained: journal.drained.get(&connection.id).copied(),
+            drained: connection.drained,
             streams: connection.open_streams,
             limit: connection.max_concurrent_streams,
             round_trip: connection.round_trip,
@@ -152,7 +147,7 @@ impl Journal {
     fn note(&mut self, at: Duration, notice: Notice) {
         let what = match notice {
             Notice::Event(event) => {
-                self.count(event.connection, event.kind);
+                self.count(event.kind);
                 Happening::Event { connection: event.connection.get(), kind: event.kind }
             }
             Notice::Missed(missed) => Happening::Missed(missed),
@@ -163,15 +158,9 @@ impl Journal {
         self.log.push_back(Entry { at, what });
     }
 
-    fn count(&mut self, connection: ConnectionId, kind: EventKind) {
+    fn count(&mut self, kind: EventKind) {
         match kind {
-            EventKind::Draining { reason } => {
-                *self.drains.entry(drain(reason)).or_default() += 1;
-                self.drained.insert(connection, reason);
-                if self.drained.len() > DRAINED {
-                    self.drained.pop_first();
-                }
-            }
+            EventKind::Draining { reason } => *self.drains.entry(reason.to_string()).or_default() += 1,
             EventKind::Closed { reason, .. } => *self.ends.entry(reason.label().to_owned()).or_default() += 1,
             EventKind::Silent => self.silent = true,
             _ => {}

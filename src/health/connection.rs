@@ -88,6 +88,7 @@ pub(super) struct Inner {
     round_trip: Option<Duration>,
     probes: u64,
     debug_data: Option<frame::DebugData>,
+    drained: Option<Drain>,
     limit: Option<Option<u32>>,
     switch: Switch,
     /// The client was told.
@@ -168,6 +169,7 @@ impl Connection {
             origin: self.0.site.origin.clone(),
             protocol: inner.protocol,
             state: inner.machine.state(),
+            drained: inner.drained,
             age: now,
             idle: now.saturating_sub(inner.heard),
             open_streams: inner.machine.open_streams(),
@@ -379,6 +381,7 @@ impl Inner {
             round_trip: None,
             probes: 0,
             debug_data: None,
+            drained: None,
             limit: None,
             switch: Switch::No,
             poisoned: false,
@@ -455,6 +458,9 @@ impl Inner {
             self.retire(shared, state, now);
             // What was told not to be used again stays so.
             let state = self.machine.state();
+            if let State::Draining(drain) = state {
+                self.drained = Some(drain);
+            }
             effects.events.extend(kind_of(self.told, state, now.saturating_sub(self.heard)));
             self.told = state;
         } else if !self.poisoned {

@@ -27,6 +27,7 @@
 //! A connection that has to be replaced is [`Draining`](State::Draining): what is open finishes, nothing new is admitted.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use super::frame::{Event, Frame};
@@ -114,6 +115,17 @@ impl State {
     }
 }
 
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("open"),
+            Self::Silent => f.write_str("silent"),
+            Self::Draining(drain) => write!(f, "draining: {drain}"),
+            Self::Closed(close) => write!(f, "closed: {close}"),
+        }
+    }
+}
+
 /// Why a connection is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
@@ -157,6 +169,16 @@ impl Drain {
     }
 }
 
+/// The label, and the code of a GOAWAY.
+impl fmt::Display for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GoAway { reason } => write!(f, "goaway({reason})"),
+            other => f.write_str(other.label()),
+        }
+    }
+}
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
@@ -185,6 +207,12 @@ impl Close {
             Self::Client => "client",
             Self::Transport => "transport",
         }
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
     }
 }
 

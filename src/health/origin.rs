@@ -1,4 +1,5 @@
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
@@ -6,17 +7,37 @@ use http::uri::{Authority, Scheme};
 /// Where connections go: scheme, host and port, as a URI has them.
 ///
 /// An explicit default port is not the same as none, just as hyper-util keeps separate connections for the two.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct Origin {
     scheme: Scheme,
+    /// In lower case, so that it can be compared and hashed as it is: once for each request.
     authority: Authority,
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.authority.as_str() == other.authority.as_str() && self.scheme == other.scheme
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.authority.as_str().as_bytes());
+        state.write_usize(self.scheme.as_str().len());
+    }
 }
 
 impl Origin {
     /// The origin of an absolute URI; `None` for one without scheme or authority.
     #[must_use]
     pub fn of(uri: &Uri) -> Option<Self> {
-        Some(Self { scheme: uri.scheme()?.clone(), authority: uri.authority()?.clone() })
+        let (scheme, authority) = (uri.scheme()?.clone(), uri.authority()?);
+        let is_lower = !authority.as_str().bytes().any(|byte| byte.is_ascii_uppercase());
+        let authority =
+            if is_lower { authority.clone() } else { authority.as_str().to_ascii_lowercase().parse().ok()? };
+        Some(Self { scheme, authority })
     }
 
     /// Of a connection whose URI has none.
@@ -78,5 +99,13 @@ mod tests {
         assert_eq!((origin.to_string().as_str(), origin.port()), ("https://example.com:8443", Some(8443)));
         assert_eq!(format!("{origin:?}"), "https://example.com:8443");
         assert_eq!(Origin::of(&Uri::from_static("/path")), None);
+    }
+
+    #[test]
+    fn is_the_same_in_any_case() {
+        let of = |uri| Origin::of(&Uri::from_static(uri)).unwrap();
+        assert_eq!(of("http://Example.COM/a"), of("http://example.com/b"));
+        assert_ne!(of("http://example.com"), of("https://example.com"));
+        assert_ne!(of("http://example.com"), of("http://example.com:80"));
     }
 }

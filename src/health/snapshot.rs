@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::machine::State;
+use super::machine::{Drain, State};
 use super::{ConnectionId, Origin};
 use crate::fate::Fate;
 
@@ -58,6 +58,8 @@ pub struct ConnectionSnapshot {
     pub protocol: Protocol,
     /// Where it stands, and why it drains or has ended.
     pub state: State,
+    /// Why it was drained, also once it has ended.
+    pub drained: Option<Drain>,
     /// Since it was established; for one that ended, to its end.
     pub age: Duration,
     /// Since its last byte came in.

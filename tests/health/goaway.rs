@@ -53,7 +53,13 @@ async fn a_goaway_is_noticed_before_the_next_request() {
     // G4: nothing is left of it on either side.
     first.until_closed().await;
     assert_eq!(connection.state(), State::Closed(Close::Client));
-    assert!(health.snapshot().ended.iter().any(|ended| ended.id == connection.id()));
+    let ended = health.snapshot().ended;
+    let ended = ended.iter().find(|ended| ended.id == connection.id()).expect("it is remembered");
+    assert_eq!(ended.drained, Some(Drain::GoAway { reason: Reason::NO_ERROR }));
+    assert_eq!(
+        (ended.state.to_string(), State::Draining(Drain::Age).to_string()),
+        ("closed: client".into(), "draining: age".into())
+    );
 }
 
 /// G2, G3: a second GOAWAY that rises, or names a stream of the server's, breaks nothing here; what it is worth is the
