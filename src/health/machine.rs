@@ -245,7 +245,7 @@ pub struct Machine {
     peer_limit: Option<u32>,
     /// When the last byte came.
     heard: Duration,
-    /// When the oldest of the streams that are open now was opened; meaningless while there is none.
+    /// Since when there has been a stream open without a break; meaningless while there is none.
     busy_since: Duration,
     probe: Option<Probe>,
     ledger: Ledger,
@@ -264,8 +264,8 @@ struct Stream {
 
 #[derive(Clone, Copy, Debug)]
 struct Probe {
+    /// When it was asked for, and once the action has been given out, when that was.
     asked: Duration,
-    /// The action has been given out.
     sent: bool,
 }
 
@@ -286,6 +286,13 @@ impl Ledger {
             (Some(last), Some(earlier)) => last.saturating_add(SILENCE_GAPS[earlier.min(SILENCE_GAPS.len() - 1)]),
             _ => Duration::ZERO,
         }
+    }
+
+    /// A probe is sent.
+    fn enter(&mut self, now: Duration) {
+        self.last = Some(now);
+        self.since_data += 1;
+        self.unacknowledged = true;
     }
 }
 
@@ -385,6 +392,10 @@ impl Machine {
 
     /// An event of the outbound [`Scanner`](super::frame::Scanner).
     pub fn outbound(&mut self, event: &Event, now: Duration) {
+        if self.opaque {
+            // One direction can be opaque and the other not: what streams it opens, nobody would see end.
+            return;
+        }
         let frame = match event {
             Event::End(frame) => frame,
             Event::Preface => {
@@ -418,6 +429,9 @@ impl Machine {
 
     /// An event of the inbound [`Scanner`](super::frame::Scanner). The bytes that made it are told by [`heard`](Self::heard).
     pub fn inbound(&mut self, event: &Event, now: Duration) {
+        if self.opaque {
+            return;
+        }
         let frame = match event {
             Event::End(frame) => frame,
             Event::NotHttp2 => {
@@ -469,16 +483,18 @@ impl Machine {
             self.retire(Drain::Age);
         }
         if let Some(probe) = &mut self.probe {
+            if !probe.sent {
+                // The peer's time to answer begins here, and so does what the peer counts.
+                *probe = Probe { asked: now, sent: true };
+                self.ledger.enter(now);
+                return Some(Action::Probe);
+            }
             if now >= probe.asked.saturating_add(self.settings.dead_after) {
                 self.state = State::Closed(Close::Dead);
                 return self.poll(now);
             }
             if now >= probe.asked.saturating_add(self.settings.probe_timeout) && self.state == State::Open {
                 self.state = State::Silent;
-            }
-            if !probe.sent {
-                probe.sent = true;
-                return Some(Action::Probe);
             }
         } else if self.greeted && self.silence_due().is_some_and(|due| now >= due) {
             self.ask(now);
@@ -590,9 +606,6 @@ impl Machine {
 
     fn ask(&mut self, now: Duration) {
         self.probe = Some(Probe { asked: now, sent: false });
-        self.ledger.last = Some(now);
-        self.ledger.since_data += 1;
-        self.ledger.unacknowledged = true;
     }
 
     /// The first reason counts, but a GOAWAY is always told.

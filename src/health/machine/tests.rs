@@ -401,6 +401,55 @@ fn bytes_that_are_not_http2_are_left_alone() {
     assert_eq!((sim.probes, sim.failed, sim.machine.open_streams()), (Vec::new(), None, 0));
 }
 
+/// A probe that was needless before it was given out was never sent: it costs neither the next one nor a place in the schedule.
+#[test]
+fn a_probe_that_was_not_given_out_does_not_count() {
+    let mut sim = Sim::new(Settings::default());
+    sim.until(1);
+    let stream = sim.request();
+    sim.until(2);
+    sim.machine.outbound(&Event::End(Frame::Reset { stream_id: stream, reason: Reason::CANCEL }), sim.now);
+    sim.machine.heard(sim.now);
+    sim.act();
+    assert_eq!(sim.probes, [] as [u64; 0]);
+    sim.until(3);
+    let stream = sim.request();
+    sim.until(4);
+    sim.cancel(stream);
+    assert_eq!(sim.probes, [4]);
+}
+
+/// Nothing is dead for want of an answer to what it was never asked, however little or late it is waited for.
+#[test]
+fn nothing_is_failed_before_it_is_probed() {
+    let none = Duration::ZERO;
+    let mut sim = Sim::new(Settings { probe_timeout: none, dead_after: none, ..Settings::default() });
+    sim.answers = false;
+    sim.request();
+    sim.until(20);
+    assert_eq!((sim.probes, sim.failed), (vec![15], Some((15, Close::Dead))));
+
+    let mut sim = Sim::new(Settings::default());
+    sim.answers = false;
+    sim.until(100);
+    sim.machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), sim.now);
+    sim.now = secs(200);
+    sim.act();
+    assert_eq!((&sim.probes[..], sim.failed), (&[200][..], None));
+    sim.until(300);
+    assert_eq!(sim.failed, Some((215, Close::Dead)));
+}
+
+/// One direction can stop being HTTP/2 while the other goes on: the streams that it opens would never be seen to end.
+#[test]
+fn what_one_direction_cannot_tell_the_other_does_not() {
+    let mut sim = Sim::new(Settings::default());
+    sim.machine.inbound(&Event::NotHttp2, sim.now);
+    sim.request();
+    sim.until(1_000);
+    assert_eq!((sim.probes, sim.failed, sim.machine.open_streams()), (Vec::new(), None, 0));
+}
+
 /// What was told not to be used again is not used again, but what is open on it may finish.
 #[test]
 fn a_byte_does_not_readmit_what_was_retired() {
