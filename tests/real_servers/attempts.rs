@@ -53,6 +53,16 @@ impl Attempts {
         sends.into_iter().collect()
     }
 
+    /// How many requests were sent more than once.
+    pub(crate) fn resent(&self) -> usize {
+        self.sends().iter().filter(|(times, _)| *times > 1).map(|(_, requests)| requests).sum()
+    }
+
+    /// How often that request was sent.
+    pub(crate) fn of(&self, id: &str) -> usize {
+        self.0.lock().expect("no panic while noting").get(id).map_or(0, |attempt| attempt.sends)
+    }
+
     /// Whether the client asked for the body of the last attempt at that request.
     pub(crate) fn polled(&self, id: &str) -> bool {
         let attempts = self.0.lock().expect("no panic while noting");

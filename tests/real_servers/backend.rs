@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,6 +17,15 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 /// The header that names a request; a resend carries the same name.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+/// A path that is answered by a head alone.
+pub(crate) const HEAD_ONLY: &str = "/head-only";
+
+/// A path whose answer takes [`THINKS`].
+pub(crate) const SLOW: &str = "/slow";
+
+/// How long the backend thinks about a request for [`SLOW`].
+pub(crate) const THINKS: Duration = Duration::from_millis(2_500);
 
 type Counts = Arc<Mutex<HashMap<String, usize>>>;
 
@@ -71,11 +81,17 @@ async fn process(request: Request<Incoming>, counts: Counts) -> Result<Response<
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     // Counted at the head, not at the end: an endpoint may act on a request before it has read all of it.
     *counts.lock().expect("no panic while counting").entry(id.clone()).or_default() += 1;
+    let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
-    Ok(Response::new(Full::new(answer(&id, &body))))
+    if path == SLOW {
+        tokio::time::sleep(THINKS).await;
+    }
+    let response = Response::builder().header(REQUEST_ID, &id).body(Full::new(answer(&path, &id, &body)));
+    Ok(response.expect("a header that came with the request"))
 }
 
-/// The answer to a request: its name and its body. It is never empty, so that a lost one is seen.
-pub(crate) fn answer(id: &str, body: &[u8]) -> Bytes {
-    [id.as_bytes(), b" ", body].concat().into()
+/// The answer's body: the request's name and its body, but for [`HEAD_ONLY`]. The name is in the answer's head too, so that
+/// one that belongs to another request is seen.
+pub(crate) fn answer(path: &str, id: &str, body: &[u8]) -> Bytes {
+    if path == HEAD_ONLY { Bytes::new() } else { [id.as_bytes(), b" ", body].concat().into() }
 }

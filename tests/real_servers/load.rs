@@ -69,6 +69,7 @@ impl Plan {
 /// A request that failed.
 #[derive(Debug)]
 pub(crate) struct Failed {
+    pub(crate) kind: Kind,
     pub(crate) id: String,
     pub(crate) error: BoxError,
 }
@@ -81,6 +82,12 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Adds what became of others.
+    pub(crate) fn add(&mut self, others: Self) {
+        self.answered += others.answered;
+        self.failed.extend(others.failed);
+    }
+
     /// How many requests got an answer that is not theirs, or no end at all; nothing that a resend could help.
     pub(crate) fn bad_answers(&self) -> usize {
         self.failed.iter().filter(|failed| failed.error.is::<BadAnswer>()).count()
@@ -102,42 +109,39 @@ where
         workers.spawn(async move {
             let mut outcome = Outcome::default();
             while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
-                match exchange(service.clone(), &plan, id).await {
+                match exchange(service.clone(), plan.kind, plan.uri.clone(), id).await {
                     Ok(()) => outcome.answered += 1,
-                    Err(error) => outcome.failed.push(Failed { id: id.clone(), error }),
+                    Err(error) => outcome.failed.push(Failed { kind: plan.kind, id: id.clone(), error }),
                 }
             }
             outcome
         });
     }
     let mut all = Outcome::default();
-    for outcome in workers.join_all().await {
-        all.answered += outcome.answered;
-        all.failed.extend(outcome.failed);
-    }
+    workers.join_all().await.into_iter().for_each(|outcome| all.add(outcome));
     all
 }
 
 /// One request and the whole of its answer, which has to be the answer to this request.
-async fn exchange<S, B>(service: S, plan: &Plan, id: &str) -> Result<(), BoxError>
+pub(crate) async fn exchange<S, B>(service: S, kind: Kind, uri: Uri, id: &str) -> Result<(), BoxError>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     B: Body<Error: Into<BoxError>>,
 {
-    let body = plan.kind.body(id);
-    let request = Request::builder()
-        .method(plan.kind.method())
-        .uri(plan.uri.clone())
-        .header(REQUEST_ID, id)
-        .body(Full::new(body.clone()))?;
-    let expected = backend::answer(id, &body);
+    let body = kind.body(id);
+    let expected = backend::answer(uri.path(), id, &body);
+    let request = Request::builder().method(kind.method()).uri(uri).header(REQUEST_ID, id).body(Full::new(body))?;
     let answer = async {
         let (head, answer) = service.oneshot(request).await.map_err(Into::into)?.into_parts();
         let answer =
             answer.collect().await.map_err(|error| BadAnswer::boxed("a body that broke", Some(error.into())))?;
         match head.status {
-            StatusCode::OK if answer.to_bytes() == expected => Ok(()),
+            StatusCode::OK
+                if head.headers.get(REQUEST_ID).is_some_and(|of| of == id) && answer.to_bytes() == expected =>
+            {
+                Ok(())
+            }
             StatusCode::OK => Err(BadAnswer::boxed("not the one to this request", None)),
             status => Err(BadAnswer::boxed(status, None)),
         }

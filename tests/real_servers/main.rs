@@ -4,16 +4,27 @@
 //! Each server runs on loopback, from a configuration and a folder of the test's own. Where one is not installed its
 //! tests say so and pass; `REDIAL_REQUIRE_SERVERS=1` makes that a failure. `--nocapture` shows what every run gave.
 //!
-//! Every load goes to a fresh server twice: to the bare client first, which has to surface the errors that the layer is
-//! for, and then through the layer.
+//! The tests in this file are about resends alone. Every load goes to a fresh server twice: to the bare client first, which
+//! has to surface the errors that the layer is for, and then through the layer.
+//!
+//! The others are about connection health: servers that stop, go and come back ([`stopped`], [`outages`]).
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod attempts;
 mod backend;
 mod load;
 mod nghttpx;
 mod nginx;
+mod outages;
 mod process;
+mod signals;
+mod silence;
 mod stack;
+mod stopped;
+mod storm;
+mod watched;
 
 use std::net::SocketAddr;
 

@@ -11,19 +11,24 @@ use crate::{
     stack::Front,
 };
 
+/// nginx, and how to reach it.
+pub(crate) type Nginx = Front<HttpsConnector<HttpConnector>>;
+
 /// Starts nginx with a throw-away certificate, to end each connection after `keepalive_requests` requests. `None` where
 /// it is not installed.
-pub(crate) async fn start(
-    backend: SocketAddr,
-    keepalive_requests: u32,
-) -> Option<Front<HttpsConnector<HttpConnector>>> {
+pub(crate) async fn start(backend: SocketAddr, keepalive_requests: u32) -> Option<Nginx> {
+    start_workers(backend, keepalive_requests, 1).await
+}
+
+/// As [`start`], with so many workers. They share one listening socket: whoever is free accepts.
+pub(crate) async fn start_workers(backend: SocketAddr, keepalive_requests: u32, workers: u32) -> Option<Nginx> {
     let program = process::installed("nginx")?;
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a valid name");
     let server = Server::start(|folder, addr| {
         fs::write(folder.join("cert.pem"), cert.pem())?;
         fs::write(folder.join("key.pem"), signing_key.serialize_pem())?;
-        fs::write(folder.join("nginx.conf"), config(folder, addr, backend, keepalive_requests)?)?;
+        fs::write(folder.join("nginx.conf"), config(folder, addr, backend, keepalive_requests, workers)?)?;
         let mut command = Command::new(&program);
         command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
         // Until it has read its configuration it would log to a path of the distribution's.
@@ -33,6 +38,14 @@ pub(crate) async fn start(
     .await;
     let uri = format!("https://{}/", server.addr()).parse().expect("an address makes a URI");
     Some(Front { server, connector: connector(cert.der().clone()), uri, prior_knowledge: false })
+}
+
+/// The worker that has answered the latest request of which the log knows; a request gets its line after its answer.
+pub(crate) fn latest_worker(server: &Server) -> Option<u32> {
+    let log = server.access_log();
+    // What was not answered any more, because the client had gone, says nothing of where it is now.
+    let answered = log.lines().rev().find_map(|line| line.split_once(" 200 "));
+    answered.and_then(|(_, worker)| worker.parse().ok())
 }
 
 /// A connector that trusts this certificate only, and asks for HTTP/2 as every user of hyper-util does: by ALPN.
@@ -53,7 +66,13 @@ fn connector(certificate: CertificateDer<'static>) -> HttpsConnector<HttpConnect
 }
 
 /// Every path is in the folder, so that an ordinary user can run it and nothing is left behind.
-fn config(folder: &Path, addr: SocketAddr, backend: SocketAddr, keepalive_requests: u32) -> std::io::Result<String> {
+fn config(
+    folder: &Path,
+    addr: SocketAddr,
+    backend: SocketAddr,
+    keepalive_requests: u32,
+    workers: u32,
+) -> std::io::Result<String> {
     // Started by root, the worker would become `nobody`, who cannot enter the folder. Others may not say `user`.
     let user = if folder.metadata()?.uid() == 0 { "user root;" } else { "" };
     let folder = folder.display();
@@ -61,7 +80,10 @@ fn config(folder: &Path, addr: SocketAddr, backend: SocketAddr, keepalive_reques
         r#"
 daemon off;
 {user}
-worker_processes 1;
+worker_processes {workers};
+# A connection whose handshake ends when the worker has begun to leave gets no GOAWAY (nginx 1.22), and keeps it for as long
+# as it is busy.
+worker_shutdown_timeout 1s;
 pid "{folder}/{PID_FILE}";
 lock_file "{folder}/nginx.lock";
 error_log "{folder}/{ERROR_LOG}" notice;
@@ -71,7 +93,7 @@ events {{
 }}
 
 http {{
-    log_format redial '$remote_port $status';
+    log_format redial '$remote_port $status $pid';
     access_log "{folder}/{ACCESS_LOG}" redial;
     client_body_temp_path "{folder}/client_body";
     proxy_temp_path "{folder}/proxy";

@@ -15,8 +15,16 @@ use std::{
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::signals;
+
 /// How long a server may take to start before the test gives up on it.
 const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a server may take to end when it was asked to.
+const END_LIMIT: Duration = Duration::from_secs(20);
+
+/// How often a condition is looked at that nobody tells of.
+const TICK: Duration = Duration::from_millis(5);
 
 /// How often another free port is tried when the server could not start on the one it was given.
 const START_ATTEMPTS: usize = 5;
@@ -24,7 +32,7 @@ const START_ATTEMPTS: usize = 5;
 /// The server's own log, under its folder; printed when the test fails.
 pub(crate) const ERROR_LOG: &str = "error.log";
 
-/// One line for every request served, `client-port status`, under the server's folder.
+/// One line for every request served, `client-port status` and what the server adds, under the server's folder.
 pub(crate) const ACCESS_LOG: &str = "access.log";
 
 /// The file by which the server says that it holds its port.
@@ -49,20 +57,27 @@ pub(crate) fn installed(program: &str) -> Option<PathBuf> {
         .map(|folder| folder.join(program))
         .find(|file| file.is_file());
     if found.is_none() {
-        let required = std::env::var_os("REDIAL_REQUIRE_SERVERS");
-        assert!(
-            required.as_deref() != Some(OsStr::new("1")),
-            "{program} is not installed, and REDIAL_REQUIRE_SERVERS=1 asks for it",
-        );
-        eprintln!("SKIPPED: {program} is not installed (REDIAL_REQUIRE_SERVERS=1 makes this a failure)");
+        skipped(&format!("{program} is not installed"));
     }
     found
+}
+
+/// Says on standard error why a test is not run.
+///
+/// # Panics
+///
+/// If `REDIAL_REQUIRE_SERVERS=1` says that it has to be.
+pub(crate) fn skipped(why: &str) {
+    let required = std::env::var_os("REDIAL_REQUIRE_SERVERS");
+    assert!(required.as_deref() != Some(OsStr::new("1")), "{why}, and REDIAL_REQUIRE_SERVERS=1 asks for it");
+    eprintln!("SKIPPED: {why} (REDIAL_REQUIRE_SERVERS=1 makes this a failure)");
 }
 
 /// A running server with its folder. Dropping it kills the server with all its workers and removes the folder.
 #[derive(Debug)]
 pub(crate) struct Server {
     addr: SocketAddr,
+    command: Command,
     guard: Child,
     folder: TempDir,
 }
@@ -92,7 +107,7 @@ impl Server {
         let addr = free_address().map_err(|e| e.to_string())?;
         let command = command(folder.path(), addr).map_err(|e| e.to_string())?;
         let guard = guarded(&command, folder.path()).map_err(|e| format!("{command:?}: {e}"))?;
-        let mut server = Self { addr, guard, folder };
+        let mut server = Self { addr, command, guard, folder };
         match server.serves().await {
             Ok(()) => Ok(server),
             Err(problem) => Err(format!("{problem}\n{}", server.logs())),
@@ -113,13 +128,48 @@ impl Server {
             if started.elapsed() > START_LIMIT {
                 return Err(format!("it does not accept on {} after {START_LIMIT:?}", self.addr));
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(TICK).await;
         }
+    }
+
+    /// Sends a signal to the process that the others are children of.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = fs::read_to_string(self.file(PID_FILE)).expect("the server writes its process id");
+        signals::send(signal, pid.trim().parse().expect("a process id"));
+    }
+
+    /// Asks the server by SIGQUIT to finish what it has begun and to end, and waits until it has.
+    pub(crate) async fn quit(&mut self) {
+        self.signal("QUIT");
+        let asked = Instant::now();
+        while self.guard.try_wait().expect("the guard is a child").is_none() {
+            assert!(asked.elapsed() < END_LIMIT, "the server has not ended {END_LIMIT:?} after SIGQUIT");
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Ends all its processes at once by SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+
+    /// Starts it once more on the same port, after it has ended.
+    pub(crate) async fn start_again(&mut self) {
+        // One that was killed leaves it behind.
+        let _ = fs::remove_file(self.file(PID_FILE));
+        self.guard = guarded(&self.command, self.folder.path()).expect("it could be started before");
+        self.serves().await.expect("it served on this port before");
     }
 
     /// Where the server listens.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What it has logged of requests so far.
+    pub(crate) fn access_log(&self) -> String {
+        fs::read_to_string(self.file(ACCESS_LOG)).unwrap_or_default()
     }
 
     /// A file in the server's folder.
@@ -129,7 +179,7 @@ impl Server {
 
     /// How many connections the server has answered requests on, by its own access log.
     pub(crate) fn connections(&self) -> usize {
-        let log = fs::read_to_string(self.file(ACCESS_LOG)).unwrap_or_default();
+        let log = self.access_log();
         let ports = log.lines().filter_map(|line| line.split(' ').next());
         ports.collect::<HashSet<_>>().len()
     }
@@ -159,7 +209,7 @@ fn free_address() -> io::Result<SocketAddr> {
 }
 
 fn guarded(command: &Command, folder: &Path) -> io::Result<Child> {
-    let output = fs::File::create(folder.join("output.log"))?;
+    let output = fs::File::options().create(true).append(true).open(folder.join("output.log"))?;
     Command::new("/bin/sh")
         .args(["-c", GUARD, "guard"])
         .arg(command.get_program())

@@ -100,7 +100,7 @@ impl<C> Run<C> {
 
     /// How many requests were sent more than once.
     pub(crate) fn resent(&self) -> usize {
-        self.attempts.sends().iter().filter(|(times, _)| *times > 1).map(|(_, requests)| requests).sum()
+        self.attempts.resent()
     }
 
     /// How many requests were processed more than once although that changes something.
@@ -111,7 +111,7 @@ impl<C> Run<C> {
     /// The failures by what they say and by what was true of the request, with how often each was seen.
     fn errors(&self) -> BTreeMap<String, usize> {
         let mut errors = BTreeMap::new();
-        for Failed { id, error } in &self.outcome.failed {
+        for Failed { id, error, .. } in &self.outcome.failed {
             let text = causes(&**error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
             let polled = if self.attempts.polled(id) { ", body polled" } else { "" };
             let processed = if self.processed.contains_key(id) { ", processed" } else { "" };
