@@ -7,14 +7,18 @@
 //! The tests in this file are about resends alone. Every load goes to a fresh server twice: to the bare client first, which
 //! has to surface the errors that the layer is for, and then through the layer.
 //!
-//! The others are about connection health: servers that stop, go and come back ([`stopped`], [`outages`]).
+//! The others are about connection health: servers that stop, go and come back ([`stopped`], [`outages`]), and a network
+//! that loses packets ([`black_hole`]). The latter is a network namespace of the test's own, for which it takes root, or a
+//! kernel that lets anybody have one, and `unshare`, `ip` and `nft` (Debian's `util-linux`, `iproute2` and `nftables`).
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod attempts;
 mod backend;
+mod black_hole;
 mod load;
+mod netns;
 mod nghttpx;
 mod nginx;
 mod outages;
