@@ -66,7 +66,10 @@ pub(super) enum Told {
     /// An event of the peer's.
     Event(Event),
     /// The answer to a PING of ours, which nobody above is to see.
-    Answer,
+    Answer {
+        /// None is unanswered any more.
+        last: bool,
+    },
 }
 
 /// The inbound direction.
@@ -143,7 +146,7 @@ impl Inbound {
                             if self.held_len == FRAME && self.unanswered.answer(payload) =>
                         {
                             self.held_len = 0;
-                            told(Told::Answer);
+                            told(Told::Answer { last: !self.unanswered.any() });
                         }
                         _ => {
                             self.let_go();
@@ -260,6 +263,24 @@ mod tests {
         out
     }
 
+    fn is_answer(told: &Told) -> bool {
+        matches!(told, Told::Answer { .. })
+    }
+
+    /// An answer that comes late is not the newest PING's.
+    #[test]
+    fn a_late_answer_is_told_apart() {
+        let mut inbound = Inbound::new();
+        let mut told = Vec::new();
+        read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
+        inbound.unanswered.send();
+        inbound.unanswered.send();
+        told.clear();
+        read(&mut inbound, &[&answer(1), &answer(2)], &mut told);
+        let answers: Vec<_> = told.into_iter().filter(is_answer).collect();
+        assert_eq!(answers, [Told::Answer { last: false }, Told::Answer { last: true }]);
+    }
+
     #[test]
     fn another_pings_answer_stays() {
         let mut inbound = Inbound::new();
@@ -271,9 +292,9 @@ mod tests {
         assert_eq!(read(&mut inbound, &[before, after], &mut told), foreign);
         let never_sent = answer(7);
         assert_eq!(read(&mut inbound, &[&never_sent], &mut told), never_sent);
-        assert!(!told.contains(&Told::Answer));
+        assert!(!told.iter().any(is_answer));
         assert!(read(&mut inbound, &[&answer(1)], &mut told).is_empty());
-        assert!(told.contains(&Told::Answer) && !inbound.is_filtering());
+        assert!(told.contains(&Told::Answer { last: true }) && !inbound.is_filtering());
         assert_eq!(read(&mut inbound, &[&answer(1)], &mut told), answer(1), "it was answered already");
     }
 
@@ -351,7 +372,7 @@ mod tests {
                 rest = more;
                 out.extend(read(&mut inbound, &[piece], &mut told));
             }
-            prop_assert_eq!(told.iter().filter(|told| **told == Told::Answer).count(), answers);
+            prop_assert_eq!(told.iter().filter(|told| is_answer(told)).count(), answers);
             prop_assert!(!inbound.goaway_waits(), "there was a boundary at the end at the latest");
             if asked {
                 let inserted = out.windows(FRAME).position(|window| window == GOAWAY).expect("put in");

@@ -152,11 +152,14 @@ impl<T: Read + Write + Unpin> Monitored<T> {
     fn filter(&mut self, bytes: &[u8]) {
         self.connection.count_received(bytes.len());
         let inbound = &mut self.inbound;
+        // One that waits to be written will be answered by itself.
+        let waits = self.wants_ping;
         self.connection.step(|inner, now| {
             inner.heard(now);
             inbound.filter(bytes, |told| match told {
                 Told::Event(event) => inner.inbound(&event, now),
-                Told::Answer => inner.answered(now),
+                Told::Answer { last } if last && !waits => inner.answered(now),
+                Told::Answer { .. } => {}
             });
         });
     }

@@ -373,7 +373,7 @@ impl Machine {
         self.retired = true;
     }
 
-    /// The acknowledgement of our own PING came. Its bytes are told by [`heard`](Self::heard).
+    /// The acknowledgement of our newest PING came. Its bytes are told by [`heard`](Self::heard).
     pub fn acknowledged(&mut self) {
         self.ledger.unacknowledged = false;
     }
