@@ -740,6 +740,119 @@ async fn a_silent_connection_takes_everything_and_says_nothing() {
 }
 
 #[tokio::test]
+async fn a_silence_that_spares_bodies_waits_for_them() {
+    let server = FaultyServer::builder()
+        .handler(|_, _| Reply::ok(vec![7; 100_000]))
+        .choose(|request, _| (request.id == "three").then_some(Fault::Silence { processed: true }))
+        .spare_bodies()
+        .start()
+        .await;
+    let mut raw = raw::Client::connect(&server).await;
+    // More than a window: it is under way until there is another one.
+    raw.get(1, "one").await;
+    raw.until(|frame| matches!(frame, Frame::Data { .. })).await;
+    raw.get(3, "three").await;
+    raw.get(5, "five").await;
+    raw.round_trip().await;
+    assert_eq!((server.ledger().times("three"), server.counters().silenced), (1, 0));
+    raw.send(Frame::WindowUpdate { stream: 0, increment: 100_000 }).await;
+    raw.send(Frame::WindowUpdate { stream: 1, increment: 100_000 }).await;
+    let end = |frame: &Frame| {
+        assert_eq!(frame.stream(), 1, "no other response begins: {frame:?}");
+        matches!(frame, Frame::Data { end_stream: true, .. })
+    };
+    raw.until(end).await;
+    assert_eq!(server.counters().silenced, 1);
+    raw.send(Frame::Ping { ack: false, payload: *b"anybody?" }).await;
+    raw.half_close().await;
+    assert_eq!(raw.rest().await, []);
+}
+
+#[tokio::test]
+async fn one_connection_falls_silent_once_and_none_that_is_wound_up() {
+    let goaways = [GoAway::every(1), GoAway::every(100)];
+    let server = FaultyServer::builder().goaway_in_turn(goaways).silent_once(1).start().await;
+    let mut wound_up = raw::Client::connect(&server).await;
+    wound_up.get(1, "one").await;
+    assert_eq!(wound_up.until_end_of_a_stream().await, 1);
+    assert_eq!(server.counters().silenced, 0);
+
+    let mut silent = raw::Client::connect(&server).await;
+    silent.get(1, "two").await;
+    silent.half_close().await;
+    let rest = silent.rest().await;
+    assert!(rest.iter().all(|frame| matches!(frame, Frame::Settings { .. } | Frame::WindowUpdate { .. })), "{rest:?}");
+    assert_eq!((server.ledger().times("two"), server.counters().silenced), (1, 1));
+
+    for id in ["three", "four"] {
+        let mut well = raw::Client::connect(&server).await;
+        well.get(1, id).await;
+        assert_eq!(well.until_end_of_a_stream().await, 1);
+    }
+    assert_eq!(server.counters().silenced, 1);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_forgotten_without_a_word() {
+    let server = FaultyServer::builder().forget_idle(Duration::from_millis(20)).start().await;
+    let mut busy = raw::Client::connect(&server).await;
+    busy.post(1, "busy").await;
+    busy.round_trip().await;
+    let mut idle = raw::Client::connect(&server).await;
+    idle.get(1, "one").await;
+    assert_eq!(idle.until_end_of_a_stream().await, 1);
+    let forgotten = async {
+        while server.counters().silenced == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    bound::within("the server to forget", forgotten).await;
+    assert_eq!((server.counters().silenced, server.counters().idle_connections), (1, 0));
+    idle.send(Frame::Ping { ack: false, payload: *b"anybody?" }).await;
+    idle.get(3, "three").await;
+    idle.half_close().await;
+    assert_eq!(idle.rest().await, []);
+    assert_eq!((server.ledger().seen("three"), server.ledger().times("three")), (1, 0));
+    // Nothing came on this one for as long, but it has an open stream.
+    busy.send(Frame::data(1, "body", true)).await;
+    assert_eq!(busy.until_end_of_a_stream().await, 1);
+}
+
+#[tokio::test]
+async fn idle_connections_are_those_that_would_serve_more() {
+    let server = FaultyServer::builder().goaway(GoAway::every(3)).start().await;
+    let idle = || server.counters().idle_connections;
+    let mut raw = raw::Client::connect(&server).await;
+    raw.round_trip().await;
+    assert_eq!(idle(), 0, "it has not served yet");
+    raw.get(1, "one").await;
+    assert_eq!(raw.until_end_of_a_stream().await, 1);
+    assert_eq!(idle(), 1);
+    raw.post(3, "three").await;
+    raw.round_trip().await;
+    assert_eq!(idle(), 0, "a stream is open");
+    raw.send(Frame::data(3, "", true)).await;
+    assert_eq!(raw.until_end_of_a_stream().await, 3);
+    assert_eq!(idle(), 1);
+    raw.get(5, "five").await;
+    assert_eq!(raw.until_end_of_a_stream().await, 5);
+    assert_eq!(idle(), 0, "it is being wound up");
+
+    let mut raw = raw::Client::connect(&server).await;
+    raw.get(1, "one").await;
+    assert_eq!(raw.until_end_of_a_stream().await, 1);
+    assert_eq!(idle(), 1);
+    raw.half_close().await;
+    assert_eq!(raw.rest().await, []);
+    let gone = async {
+        while idle() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    bound::within("the connection to end", gone).await;
+}
+
+#[tokio::test]
 async fn a_chooser_picks_requests_by_their_head() {
     let server = FaultyServer::builder()
         .choose(|received, _| {

@@ -48,8 +48,12 @@ pub(crate) struct Conn {
     going: Going,
     /// Which GOAWAY it gets, once a request has arrived.
     goaway: Option<GoAway>,
-    /// The cut that waits for the bodies under way.
-    cut_due: Option<Cut>,
+    /// The cut, or the silence, that waits for the bodies under way.
+    due: Option<Fault>,
+    /// It counts as idle.
+    idle: bool,
+    /// When it is forgotten, if nothing comes until then.
+    forgotten: Option<Instant>,
     end: Option<Cut>,
     silent: bool,
 }
@@ -108,7 +112,9 @@ impl Conn {
             arrived: 0,
             going: Going::No,
             goaway: None,
-            cut_due: None,
+            due: None,
+            idle: false,
+            forgotten: None,
             end: None,
             silent: false,
             shared,
@@ -132,13 +138,22 @@ impl Conn {
 
     /// When [`settle`](Self::settle) has something to do by itself.
     pub(crate) fn next_timer(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((due, _))| *due)
+        let reply = self.timers.peek().map(|Reverse((due, _))| *due);
+        reply.into_iter().chain(self.forgotten).min()
     }
 
     /// To be called after every batch of frames, when a timer is due and when there is room in `out`.
     pub(crate) fn settle(&mut self) {
+        self.act();
+        self.note_idle();
+    }
+
+    fn act(&mut self) {
         if self.end.is_some() || self.silent {
             return;
+        }
+        if self.forgotten.is_some_and(|due| due <= Instant::now()) {
+            return self.silence();
         }
         if matches!(self.going, Going::Held(_)) {
             let Going::Held(goaway) = std::mem::replace(&mut self.going, Going::No) else { unreachable!() };
@@ -158,17 +173,40 @@ impl Conn {
             }
         }
         self.pump();
-        if let Some(how) = self.cut_due.filter(|_| !self.bodies_under_way()) {
-            return self.cut(how);
+        if let Some(fault) = self.due.filter(|_| !self.bodies_under_way()) {
+            return self.go_down(fault);
         }
         if matches!(self.going, Going::Last(_)) && self.streams.is_empty() && self.end.is_none() {
             self.finish(Cut::Fin);
         }
     }
 
+    /// Keeps account of whether it is idle, and since when.
+    fn note_idle(&mut self) {
+        let idle = self.arrived > 0 && self.streams.is_empty() && self.serves();
+        if idle != self.idle {
+            self.idle = idle;
+            let count = &self.shared.counts.idle_connections;
+            if idle {
+                count.fetch_add(1, Ordering::Relaxed)
+            } else {
+                count.fetch_sub(1, Ordering::Relaxed)
+            };
+        }
+        match self.shared.plan.forget_idle.filter(|_| idle) {
+            Some(after) => _ = self.forgotten.get_or_insert_with(|| Instant::now() + after),
+            None => self.forgotten = None,
+        }
+    }
+
+    /// Whether a request that came now would be served, as far as is known.
+    fn serves(&self) -> bool {
+        self.end.is_none() && !self.silent && self.due.is_none() && matches!(self.going, Going::No)
+    }
+
     /// Winds the connection up because the test says so.
     pub(crate) fn go_away(&mut self, goaway: GoAway) {
-        if self.end.is_some() || self.silent || !matches!(self.going, Going::No) {
+        if !self.serves() {
             return;
         }
         match goaway.style {
@@ -204,6 +242,7 @@ impl Conn {
     // ===== frames =====
 
     pub(crate) fn frame(&mut self, frame: Frame) {
+        self.forgotten = None;
         match self.headers.frame(frame) {
             Ok(Err(frame)) if self.end.is_none() && !self.silent => self.plain(frame),
             Ok(Ok(Some(block))) => self.block(block),
@@ -271,7 +310,8 @@ impl Conn {
         }
         let nth = shared.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let silent = (plan.silent_after == Some(self.arrived)).then_some(Fault::Silence { processed: true });
-        let fault = silent.or_else(|| plan.fault(&received, nth));
+        let once = || self.falls_silent(nth).then_some(Fault::Silence { processed: true });
+        let fault = silent.or_else(once).or_else(|| plan.fault(&received, nth));
         if fault == Some(Fault::Refuse) {
             return self.refuse(id);
         }
@@ -401,9 +441,15 @@ impl Conn {
         }
         match fault {
             Some(Fault::Reset { reason, .. }) => self.reset(id, reason),
-            Some(Fault::Cut { how, .. }) if spare_bodies && self.bodies_under_way() => self.cut_due = Some(how),
-            Some(Fault::Cut { how, .. }) => self.cut(how),
-            Some(Fault::Silence { .. }) => self.silence(),
+            // The first that is due wins.
+            Some(Fault::Cut { .. } | Fault::Silence { .. }) if self.due.is_some() => {}
+            Some(fault @ (Fault::Cut { .. } | Fault::Silence { .. })) => {
+                if spare_bodies && self.bodies_under_way() {
+                    self.due = Some(fault);
+                } else {
+                    self.go_down(fault);
+                }
+            }
             _ => {}
         }
     }
@@ -426,7 +472,7 @@ impl Conn {
 
     /// Sends the head of a reply.
     fn begin(&mut self, id: u32) {
-        if self.cut_due.is_some() {
+        if self.due.is_some() {
             // Whatever has not begun goes down with the connection.
             return;
         }
@@ -519,6 +565,19 @@ impl Conn {
         self.streams.values().any(|stream| stream.begun)
     }
 
+    /// Whether this is the one connection that falls silent, now that the `nth` request is on it.
+    fn falls_silent(&self, nth: u64) -> bool {
+        let due = self.shared.plan.silent_once.is_some_and(|at| nth >= at) && self.serves();
+        due && !self.shared.silent_once.swap(true, Ordering::Relaxed)
+    }
+
+    fn go_down(&mut self, fault: Fault) {
+        match fault {
+            Fault::Cut { how, .. } => self.cut(how),
+            _ => self.silence(),
+        }
+    }
+
     fn cut(&mut self, how: Cut) {
         self.shared.counts.cuts.fetch_add(1, Ordering::Relaxed);
         self.finish(how);
@@ -545,6 +604,14 @@ impl Conn {
         self.streams.retain(|id, _| *id <= last);
         let forgotten = before - self.streams.len();
         self.shared.counts.ignored.fetch_add(forgotten as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if self.idle {
+            self.shared.counts.idle_connections.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -69,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) requests: AtomicU64,
     /// How many connections have had a request.
     pub(crate) used_connections: AtomicU64,
+    /// Whether the one connection that falls silent has been found.
+    pub(crate) silent_once: AtomicBool,
     pub(crate) violations: Mutex<Vec<String>>,
 }
 
@@ -76,6 +78,7 @@ pub(crate) struct Shared {
 pub(crate) struct Counts {
     pub(crate) connections: AtomicU64,
     pub(crate) open_connections: AtomicU64,
+    pub(crate) idle_connections: AtomicU64,
     pub(crate) streams: AtomicU64,
     pub(crate) max_open: AtomicU64,
     pub(crate) answered: AtomicU64,
@@ -99,6 +102,8 @@ pub struct Counters {
     pub connections: u64,
     /// Of these, still open.
     pub open_connections: u64,
+    /// Of these, idle: they have served requests, have none open, and would serve more.
+    pub idle_connections: u64,
     /// Requests whose head arrived, whatever became of them.
     pub streams: u64,
     /// The most streams open at once on one connection.
@@ -187,6 +192,7 @@ impl FaultyServer {
         Counters {
             connections: get(&counts.connections),
             open_connections: get(&counts.open_connections),
+            idle_connections: get(&counts.idle_connections),
             streams: get(&counts.streams),
             max_open: get(&counts.max_open),
             answered: get(&counts.answered),
@@ -265,8 +271,23 @@ impl Builder {
         self
     }
 
-    /// Lets a [`Fault::Cut`] wait until no response is under way on its connection; no other begins until then. So it
-    /// takes down only requests that have no response yet. For [`Cut::Fin`]: RST takes back what was sent but not read.
+    /// Lets one connection fall silent, once: that of the `nth` request of the whole server, or where that is being wound
+    /// up, of the next whose is not. The request is processed and, as all that are open with it, not answered.
+    pub fn silent_once(mut self, nth: u64) -> Self {
+        self.plan.silent_once = Some(nth);
+        self
+    }
+
+    /// Lets a connection fall silent when nothing has been open on it, and nothing has come, for so long: as behind a NAT or
+    /// a firewall that forgets what is idle and tells nobody. It begins to count when the first request has ended.
+    pub fn forget_idle(mut self, after: Duration) -> Self {
+        self.plan.forget_idle = Some(after);
+        self
+    }
+
+    /// Lets a [`Fault::Cut`] or a [`Fault::Silence`] wait until no response is under way on its connection; no other begins
+    /// until then, nor is it wound up. So it takes down only requests that have no response yet. For [`Cut::Fin`]: RST takes
+    /// back what was sent but not read.
     pub fn spare_bodies(mut self) -> Self {
         self.plan.spare_bodies = true;
         self
@@ -336,6 +357,7 @@ impl Builder {
             counts: Counts::default(),
             requests: AtomicU64::new(0),
             used_connections: AtomicU64::new(0),
+            silent_once: AtomicBool::new(false),
             violations: Mutex::default(),
         });
         let acceptor = self.identity.as_ref().map(|identity| identity.acceptor(&[tls::H2]));
