@@ -123,10 +123,21 @@ async fn the_built_in_server(options: &[&str]) {
     assert!(counts.is_sorted_by(|a, b| a >= b), "{counts:?}");
     assert_eq!(counts.iter().sum::<u64>(), number("bare", "failed"));
 
+    // One fell silent under its requests, the other while it was idle. Each was found when a second had passed without a
+    // byte and half another without an answer, or later.
+    let silent = json["redial"]["silent_connections"].as_array().unwrap();
+    assert!(silent.len() >= 2, "{done:?}");
+    assert!(silent.iter().all(|silent| silent["seconds"].as_f64() >= Some(1.5)), "{done:?}");
+    assert_eq!(number("redial", "restarts"), 0);
+    assert_eq!(json["bare"]["silent_connections"], Value::Array(Vec::new()));
+    assert!(number("bare", "restarts") > 0, "{done:?}");
+    let errors = json["bare"]["errors"].as_array().unwrap();
+    assert!(errors.iter().any(|error| error["error"] == "request timed out"), "{done:?}");
+
     for run in ["bare", "redial"] {
         assert!(number(run, "connections") > 1, "{done:?}");
         assert!(json[run]["seconds"].as_f64() > Some(0.0), "{done:?}");
-        for fault in ["goaways", "refused", "cuts"] {
+        for fault in ["goaways", "refused", "cuts", "silenced"] {
             assert!(json[run]["server"][fault].as_u64() > Some(0), "{run}: {fault}: {done:?}");
         }
     }
@@ -157,9 +168,14 @@ async fn the_table_is_all_there_is_on_stdout() {
     assert_eq!(cells("ok ")[1], 48.0);
     assert_eq!(cells("failed ")[1], 0.0);
     assert!(cells("failed ")[0] > 0.0);
-    for label in ["resends ", "connections ", "seconds "] {
+    for label in ["resends ", "connections ", "silent connections ", "restarts ", "seconds "] {
         assert_eq!(cells(label).len(), 2);
     }
+    assert_eq!((cells("silent connections ")[0], cells("restarts ")[1]), (0.0, 0.0));
+    let costs = table.iter().find_map(|line| line.strip_prefix("  time each cost, s ")).unwrap();
+    let costs: Vec<_> = costs.split([' ', ',']).filter(|word| !matches!(*word, "" | "to")).collect();
+    assert!(costs[0] == "-" && costs.len() > 2, "two or more were found: {done:?}");
+    assert!(costs[1..].iter().all(|cost| cost.parse::<f64>().is_ok_and(|cost| cost >= 1.5)), "{done:?}");
     let width = table[0].len();
     assert!(table.iter().all(|line| line.len() == width), "not aligned: {done:?}");
     assert_eq!(lines.next(), Some("Errors of the bare client, in the client's own words:"));

@@ -15,6 +15,13 @@ use crate::urls::{self, Target};
 /// How many files the built-in server has by default.
 pub(crate) const FILES: u32 = 400;
 
+/// How many seconds a response may take to begin.
+const HEAD_TIMEOUT: u32 = 30;
+
+/// The same for the built-in server. It has to be longer than it takes to find a silent connection, or the layers would have
+/// nothing to find; and the bare client waits for it once for each group of files.
+const EMBEDDED_HEAD_TIMEOUT: u32 = 3;
+
 #[derive(Parser, Debug)]
 #[command(
     name = "batch_download",
@@ -24,9 +31,12 @@ Downloads a batch of files and resends what a dying connection took down.
 
 Without URLs it starts an HTTP/2 server of its own on loopback, which misbehaves as real ones do:
 GOAWAY every so many requests, with streams in flight, in three styles; REFUSED_STREAM beyond its
-stream limit; connections cut before the response's head. From it, it downloads files of 16 KiB to
-1 MiB in groups of --concurrency, first with the bare hyper-util client, then with the layer, and
-checks every file's SHA-256. Each of the two gets a server of its own, with the same plan.
+stream limit; connections cut before the response's head; one connection that falls silent while
+requests wait; and it forgets a connection that is idle for a second, without a word, as a NAT does.
+From it, it downloads files of 16 KiB to 1 MiB in groups of --concurrency, first with the bare
+hyper-util client, then with the layers, and checks every file's SHA-256. Halfway it pauses for
+1.5 s. Where a whole group has failed by --head-timeout, it goes on with a new client: the bare one
+would never leave a silent connection. Each of the two gets a server of its own, with the same plan.
 
 With URLs it downloads those, at most --concurrency at a time, into files named as the URLs' last
 segments. A file appears whole or not at all: it gets its name when all of it has arrived and its
@@ -38,11 +48,15 @@ Output:
   the one of the two that was run. In it `failed` counts every file that is not there whole, and
   `corrupt` those of them whose body came to a clean end and was wrong all the same. `rescued` counts
   files that are there thanks to a resend. `connections` counts those accepted by the built-in
-  server, or made to URLs. Progress bars go to stderr, if that is a terminal; so does a line for each
+  server, or made to URLs. `silent_connections` are those that were given up because they answered
+  no probe; what each cost is the time from the last byte that came on it to its end, which for one
+  that was idle includes the pause. The bare client finds none: it has no probes. `restarts` counts
+  the new clients that a run needed. `server.silenced` counts the connections that the built-in
+  server let fall silent. Progress bars go to stderr, if that is a terminal; so does a line for each
   URL that failed.
 
 Exit status:
-  0    the layer's run had no failure; with --bare: that run had none
+  0    the layers' run had no failure; with --bare: that run had none
   1    it had
   2    bad arguments: one line on stderr says which
   130  interrupted with Ctrl-C; what was not whole is removed
@@ -69,15 +83,16 @@ struct CommandLine {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
 
-    /// Gives an attempt up whose response has not begun after so many seconds. The layer resends it once.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-    head_timeout: u32,
+    /// Gives an attempt up whose response has not begun after so many seconds. The layer resends it. [default: 30; 3 with the
+    /// built-in server]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    head_timeout: Option<u32>,
 
     /// Prints one JSON document instead of the table.
     #[arg(long)]
     json: bool,
 
-    /// Downloads with the bare client, without the layer. Only with URLs.
+    /// Downloads with the bare client, without the layers. Only with URLs.
     #[arg(long)]
     bare: bool,
 
@@ -164,13 +179,14 @@ impl CommandLine {
             return Err(format!("--out: {} is not a directory", self.out.display()));
         }
         let trust = tls::config(self.cacert.as_deref()).map_err(|error| error.to_string())?;
+        let head_timeout = if self.urls.is_empty() { EMBEDDED_HEAD_TIMEOUT } else { HEAD_TIMEOUT };
         let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
         Ok(Args {
             urls,
             out: self.out,
             concurrency: usize::from(self.concurrency),
             timeout: seconds(self.timeout),
-            head_timeout: seconds(self.head_timeout),
+            head_timeout: seconds(self.head_timeout.unwrap_or(head_timeout)),
             json: self.json,
             bare: self.bare,
             protocol,

@@ -1,25 +1,28 @@
-//! The two clients: bare, and with the layer around it.
+//! The two clients: bare, and with the layers around it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Empty;
-use hyper::body::Incoming;
-use hyper_rustls::HttpsConnectorBuilder;
+use http::{Request, Response, Uri};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::Connect, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tower::util::{BoxCloneSyncService, MapResponse};
-use tower::{BoxError, ServiceBuilder};
-use tower_redial::RetryOnCanceledLayer;
+use tower::{BoxError, Service, ServiceBuilder};
+use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::report::Resends;
 
 /// Either client. Its clones share one connection pool.
-pub(crate) type AnyClient = BoxCloneSyncService<Request<Empty<Bytes>>, Response<Incoming>, BoxError>;
+pub(crate) type AnyClient = BoxCloneSyncService<Request<Empty<Bytes>>, Response<Body>, BoxError>;
+
+/// A response's body, whichever client it is from.
+type Body = BoxBody<Bytes, hyper::Error>;
 
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,37 +41,52 @@ pub(crate) struct Setup {
     pub(crate) tls: ClientConfig,
     pub(crate) protocol: Protocol,
     pub(crate) head_timeout: Duration,
+    /// Watches the connections of the client that has the layers.
+    pub(crate) health: ConnectionHealth,
     /// Counts the connections made.
     pub(crate) connections: Arc<AtomicU64>,
 }
 
 impl Setup {
-    pub(crate) fn new(tls: ClientConfig, protocol: Protocol, head_timeout: Duration) -> Self {
-        Self { tls, protocol, head_timeout, connections: Arc::default() }
+    pub(crate) fn new(tls: ClientConfig, protocol: Protocol, head_timeout: Duration, health: ConnectionHealth) -> Self {
+        Self { tls, protocol, head_timeout, health, connections: Arc::default() }
     }
 
-    /// hyper-util's client with a timeout, as people have it before they add the layer.
+    /// hyper-util's client with a timeout, as people have it before they add the layers.
     pub(crate) fn bare(&self) -> AnyClient {
-        BoxCloneSyncService::new(ServiceBuilder::new().timeout(self.head_timeout).service(self.client()))
+        let stack = ServiceBuilder::new().map_response(boxed).timeout(self.head_timeout);
+        BoxCloneSyncService::new(stack.service(self.client(self.connector())))
     }
 
-    /// The same with the layer: one line more, and one for the report.
+    /// The same with the layers: two lines more, one around the connector, and one for the report.
     pub(crate) fn redial(&self, resends: &Resends) -> AnyClient {
         let resends = resends.clone();
         let layer = RetryOnCanceledLayer::new()
-            // A GET that timed out may be sent again. That also gets a request out of the rare hang in which hyper never
-            // answers, because its connection's task ended as the request was handed to it (hyper #4122).
+            // A GET that timed out may be sent again: it may just have met a slow server.
             .resend_timeouts(true)
             .on_retry(move |event| resends.count(event));
-        BoxCloneSyncService::new(ServiceBuilder::new().layer(layer).timeout(self.head_timeout).service(self.client()))
+        let stack = ServiceBuilder::new()
+            .map_response(boxed)
+            .layer(layer)
+            .layer(self.health.layer())
+            .timeout(self.head_timeout);
+        // Around the connector that does TLS: inside of it there is nothing to be seen.
+        BoxCloneSyncService::new(stack.service(self.client(self.health.connector(self.connector()))))
     }
 
-    fn client<B>(&self) -> Client<impl Connect + Clone + Send + Sync + 'static, B>
+    fn client<C, B>(&self, connector: C) -> Client<C, B>
     where
-        B: http_body::Body + Send + Unpin + 'static,
+        C: Connect + Clone,
+        B: http_body::Body + Send,
         B::Data: Send,
-        B::Error: Into<BoxError>,
     {
+        Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .http2_only(self.protocol == Protocol::Http2)
+            .build(connector)
+    }
+
+    fn connector(&self) -> Counted<impl Fn(Stream) -> Stream + Clone + Send + Sync + Unpin + 'static> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         // It would refuse https, which is not its business but that of the connector around it.
@@ -80,13 +98,22 @@ impl Setup {
             Protocol::Http2 => builder.enable_http2().wrap_connector(tcp),
         };
         let connections = Arc::clone(&self.connections);
-        let counted = MapResponse::new(connector, move |connection| {
+        MapResponse::new(connector, move |connection| {
             connections.fetch_add(1, Ordering::Relaxed);
             connection
-        });
-        Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .http2_only(self.protocol == Protocol::Http2)
-            .build(counted)
+        })
     }
+}
+
+/// A connector that counts.
+type Counted<F> = MapResponse<HttpsConnector<HttpConnector>, F>;
+
+/// What it makes.
+type Stream = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+
+fn boxed<B>(response: Response<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes, Error = hyper::Error> + Send + Sync + 'static,
+{
+    response.map(BodyExt::boxed)
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use indicatif::ProgressBar;
+use tower::timeout::error::Elapsed;
 use tower::{BoxError, ServiceExt};
 use tower_redial::retry::Attempts;
 
@@ -30,17 +31,20 @@ pub(crate) struct Failure {
     pub(crate) text: String,
     /// The body came to a clean end, and was wrong all the same.
     pub(crate) corrupt: bool,
+    /// Nothing came in time.
+    pub(crate) timed_out: bool,
 }
 
 impl Failure {
     pub(crate) fn corrupt(text: impl Into<String>) -> Self {
-        Self { text: text.into(), corrupt: true }
+        Self { text: text.into(), corrupt: true, timed_out: false }
     }
 }
 
 impl<E: Into<BoxError>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { text: in_its_own_words(&*error.into()), corrupt: false }
+        let error = error.into();
+        Self { text: in_its_own_words(&*error), corrupt: false, timed_out: error.is::<Elapsed>() }
     }
 }
 

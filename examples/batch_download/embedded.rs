@@ -1,12 +1,13 @@
 //! The built-in server's files, once with each client.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tower::BoxError;
+use tower_redial::ConnectionHealth;
 
 use crate::args::Args;
 use crate::client::{AnyClient, Protocol, Setup};
@@ -14,9 +15,13 @@ use crate::download::{self, Failure, Fetched};
 use crate::progress::Progress;
 use crate::report::{Report, Resends, Run, Tally};
 use crate::server;
+use crate::silence::Silences;
 use crate::support::FaultyServer;
 use crate::support::files::{File, files};
 use crate::support::tls::Identity;
+
+/// How long the run pauses once. The server has forgotten an idle connection by then.
+const PAUSE: Duration = Duration::from_millis(1_500);
 
 /// A file, and what its content must come to.
 struct Expected {
@@ -35,43 +40,81 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
     let expected: Arc<[Expected]> = expected.await?.into();
     let progress = Progress::new();
 
-    let setup = match &identity {
-        None => Setup::new(args.trust.clone(), Protocol::Http2, args.head_timeout),
-        Some(identity) => Setup::new(identity.client_config(), Protocol::Alpn, args.head_timeout),
+    let (tls, protocol) = match &identity {
+        None => (args.trust.clone(), Protocol::Http2),
+        Some(identity) => (identity.client_config(), Protocol::Alpn),
     };
-    let bare = one_run("bare", setup.bare(), Resends::default(), args, identity.as_ref(), &expected, &progress).await;
+    let setup = Setup::new(tls, protocol, args.head_timeout, impatient());
+    let bare = Side { name: "bare", client: &|| setup.bare(), resends: Resends::default() };
+    let bare = one_run(bare, &setup, args, identity.as_ref(), &expected, &progress).await;
     let resends = Resends::default();
-    let client = setup.redial(&resends);
-    let redial = one_run("redial", client, resends, args, identity.as_ref(), &expected, &progress).await;
+    let redial = Side { name: "redial", client: &|| setup.redial(&resends), resends: resends.clone() };
+    let redial = one_run(redial, &setup, args, identity.as_ref(), &expected, &progress).await;
     Ok(Report { bare: Some(bare), redial: Some(redial) })
+}
+
+/// On loopback a second without a byte is suspicious. The defaults are for the internet, and would find a silent connection
+/// after half a minute.
+fn impatient() -> ConnectionHealth {
+    ConnectionHealth::builder()
+        .probe_after(Duration::from_secs(1))
+        .verify_idle(Duration::from_secs(1))
+        .probe_timeout(Duration::from_millis(500))
+        .dead_after(Duration::from_secs(1))
+        .build()
+}
+
+/// One of the two.
+struct Side<'a> {
+    name: &'static str,
+    /// Makes its client.
+    client: &'a dyn Fn() -> AnyClient,
+    resends: Resends,
 }
 
 /// All files from a server of its own, so that both runs meet the same faults.
 async fn one_run(
-    name: &'static str,
-    client: AnyClient,
-    resends: Resends,
+    side: Side<'_>,
+    setup: &Setup,
     args: &Args,
     identity: Option<&Identity>,
     expected: &[Expected],
     progress: &Progress,
 ) -> Run {
     let server = server::start(expected.len(), args.concurrency, identity).await;
-    let total = progress.total(name, expected.len());
+    let total = progress.total(side.name, expected.len());
+    let mut silences = Silences::new(&setup.health);
     let mut tally = Tally::default();
+    let mut client = (side.client)();
+    let (mut restarts, mut stuck, mut paused) = (0, false, false);
     let began = Instant::now();
     // The next group begins when the last of a group has ended. Then a refused request finds a place for certain, at the
     // latest when the others of its group have ended. If these were replaced at once, each resend would need luck.
-    for group in expected.chunks(args.concurrency) {
+    for (done, group) in expected.chunks(args.concurrency).enumerate() {
+        if stuck {
+            // A client that nothing watches goes on using a silent connection, and would lose every file from here on.
+            client = (side.client)();
+            restarts += 1;
+        }
+        let half = done * args.concurrency * 2 >= expected.len();
+        // While no connection is idle, there is none that could be forgotten: the last one has just been wound up.
+        if half && !paused && server.counters().idle_connections > 0 {
+            tokio::time::sleep(PAUSE).await;
+            paused = true;
+        }
         let downloads = group.iter().map(|expected| one_file(&client, &server, expected, args, progress));
-        for outcome in join_all(downloads).await {
+        let outcomes = join_all(downloads).await;
+        stuck = outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| failure.timed_out));
+        for outcome in outcomes {
             tally.add(outcome, &total);
         }
+        silences.look();
     }
     let seconds = began.elapsed().as_secs_f64();
     total.clear();
     let counters = server.counters();
-    Run::new(tally, &resends, counters.connections, seconds).with_server(&counters)
+    let run = Run::new(tally, &side.resends, silences.into_found(), counters.connections, seconds);
+    run.with_restarts(restarts).with_server(&counters)
 }
 
 async fn one_file(

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Without URLs it starts a server of its own on loopback, which misbehaves as real ones do, and downloads from it twice:
-//! with the bare hyper-util client, and with [`RetryOnCanceledLayer`](tower_redial::RetryOnCanceledLayer) around that
-//! client. What the layer takes is all in `client.rs`.
+//! with the bare hyper-util client, and with [`RetryOnCanceledLayer`](tower_redial::RetryOnCanceledLayer) and both halves of
+//! [`ConnectionHealth`](tower_redial::ConnectionHealth) around that client. What they take is all in `client.rs`.
 
 mod args;
 mod client;
@@ -18,6 +18,7 @@ mod progress;
 mod report;
 mod save;
 mod server;
+mod silence;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod tls;

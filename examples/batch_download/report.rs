@@ -8,6 +8,7 @@ use tower_redial::retry::{Decision, Event};
 
 use crate::download::{Failure, Fetched};
 use crate::progress::Total;
+use crate::silence::SilentConnection;
 use crate::support::Counters;
 
 /// What the layer reports: counts of each cause of a resend, and of each reason for giving up.
@@ -88,6 +89,9 @@ pub(crate) struct Run {
     resends_by_cause: BTreeMap<String, u64>,
     gave_up: BTreeMap<String, u64>,
     connections: u64,
+    silent_connections: Vec<SilentConnection>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restarts: Option<u64>,
     bytes: u64,
     seconds: f64,
     /// Most frequent first.
@@ -117,10 +121,17 @@ struct ServerDid {
     goaways: u64,
     refused: u64,
     cuts: u64,
+    silenced: u64,
 }
 
 impl Run {
-    pub(crate) fn new(tally: Tally, resends: &Resends, connections: u64, seconds: f64) -> Self {
+    pub(crate) fn new(
+        tally: Tally,
+        resends: &Resends,
+        silent_connections: Vec<SilentConnection>,
+        connections: u64,
+        seconds: f64,
+    ) -> Self {
         let causes = resends.causes();
         let mut errors: Vec<_> = tally.errors.into_iter().map(|(error, count)| ErrorCount { count, error }).collect();
         errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
@@ -134,6 +145,8 @@ impl Run {
             resends_by_cause: causes.resends,
             gave_up: causes.gave_up,
             connections,
+            silent_connections,
+            restarts: None,
             bytes: tally.bytes,
             seconds,
             errors,
@@ -148,7 +161,13 @@ impl Run {
             goaways: counters.goaways,
             refused: counters.refused,
             cuts: counters.cuts,
+            silenced: counters.silenced,
         });
+        self
+    }
+
+    pub(crate) fn with_restarts(mut self, restarts: u64) -> Self {
+        self.restarts = Some(restarts);
         self
     }
 }
@@ -191,6 +210,12 @@ impl Report {
             number(&format!("  {cause}"), &|run| run.resends_by_cause.get(cause).copied().unwrap_or_default());
         }
         number("connections", &|run| run.connections);
+        number("silent connections", &|run| run.silent_connections.len() as u64);
+        rows.push(row("  time each cost, s", runs.iter().map(|(_, run)| costs(&run.silent_connections))));
+        if runs.iter().any(|(_, run)| run.restarts.is_some()) {
+            let restarts = |run: &Run| run.restarts.unwrap_or_default().to_string();
+            rows.push(row("restarts", runs.iter().map(|(_, run)| restarts(run))));
+        }
         rows.push(row("MiB", runs.iter().map(|(_, run)| format!("{:.1}", run.bytes as f64 / 1024.0 / 1024.0))));
         rows.push(row("seconds", runs.iter().map(|(_, run)| format!("{:.2}", run.seconds))));
 
@@ -216,6 +241,19 @@ impl Report {
 
 fn row(label: &str, cells: impl Iterator<Item = String>) -> Vec<String> {
     [label.to_owned()].into_iter().chain(cells).collect()
+}
+
+/// Each, or from where to where if there are many.
+fn costs(silent: &[SilentConnection]) -> String {
+    let mut seconds: Vec<_> = silent.iter().map(|connection| connection.seconds).collect();
+    match seconds.as_slice() {
+        [] => "-".to_owned(),
+        few if few.len() <= 3 => few.iter().map(|seconds| format!("{seconds:.2}")).collect::<Vec<_>>().join(", "),
+        _ => {
+            seconds.sort_by(f64::total_cmp);
+            format!("{:.2} to {:.2}", seconds[0], seconds[seconds.len() - 1])
+        }
+    }
 }
 
 /// Labels to the left, numbers to the right.

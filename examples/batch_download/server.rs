@@ -1,7 +1,12 @@
 //! The built-in server, and all it does wrong.
 
+use std::time::Duration;
+
 use crate::support::tls::Identity;
 use crate::support::{Cut, Fault, FaultyServer, GoAway, GoAwayStyle, files};
+
+/// When it forgets an idle connection. More than any pause of a client that has something to download.
+const FORGETS_AFTER: Duration = Duration::from_secs(1);
 
 /// Starts it. It goes by how many requests have arrived, and knows no chance.
 pub(crate) async fn start(files: usize, concurrency: usize, identity: Option<&Identity>) -> FaultyServer {
@@ -22,8 +27,13 @@ pub(crate) async fn start(files: usize, concurrency: usize, identity: Option<&Id
         .stream_limit(limit)
         // The server has acted on the request when it cuts the connection: for a GET that does not matter.
         .every(45, Fault::Cut { how: Cut::Fin, processed: true })
-        // A cut takes down every request of its connection that has no response yet. Those whose body is under way are
-        // finished first: what breaks after the head is not for this layer to repair, and would fail its run by luck.
+        // One connection falls silent under its requests, as where a cable is pulled.
+        .silent_once((files as u64 / 4).max(1))
+        // What a NAT on the way does. Neither end is told.
+        .forget_idle(FORGETS_AFTER)
+        // A cut or a silence takes down every request of its connection that has no response yet. Those whose body is under
+        // way are finished first: what breaks after the head is not for these layers to repair, and would fail their run by
+        // luck.
         .spare_bodies();
     match identity {
         Some(identity) => builder.tls(identity.clone()).start().await,

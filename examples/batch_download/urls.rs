@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use http::Uri;
 use tower::BoxError;
+use tower_redial::ConnectionHealth;
 
 use crate::args::Args;
 use crate::client::{AnyClient, Setup};
@@ -14,6 +15,7 @@ use crate::download::{self, Failure, Fetched};
 use crate::progress::Progress;
 use crate::report::{Report, Resends, Run, Tally};
 use crate::save::Save;
+use crate::silence::Silences;
 
 /// What most file systems allow for a name, in bytes.
 const LONGEST_NAME: usize = 255;
@@ -27,7 +29,8 @@ pub(crate) struct Target {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
-    let setup = Setup::new(args.trust.clone(), args.protocol, args.head_timeout);
+    let setup = Setup::new(args.trust.clone(), args.protocol, args.head_timeout, ConnectionHealth::default());
+    let mut silences = Silences::new(&setup.health);
     let resends = Resends::default();
     let client = if args.bare { setup.bare() } else { setup.redial(&resends) };
     let progress = Progress::new();
@@ -43,11 +46,12 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
             progress.suspend(|| crate::say(&line));
         }
         tally.add_named(&target.url, outcome, &total);
+        silences.look();
     }
     drop(downloads);
     total.clear();
     let connections = setup.connections.load(Ordering::Relaxed);
-    let run = Run::new(tally, &resends, connections, began.elapsed().as_secs_f64());
+    let run = Run::new(tally, &resends, silences.into_found(), connections, began.elapsed().as_secs_f64());
     Ok(if args.bare { Report { bare: Some(run), redial: None } } else { Report { bare: None, redial: Some(run) } })
 }
 
