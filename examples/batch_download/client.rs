@@ -14,8 +14,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tower::util::{BoxCloneSyncService, MapResponse};
 use tower::{BoxError, Service, ServiceBuilder};
+use tower_redial::retry::Limits;
 use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
+use crate::args::Args;
 use crate::report::Resends;
 
 /// Either client. Its clones share one connection pool.
@@ -41,6 +43,7 @@ pub(crate) struct Setup {
     pub(crate) tls: ClientConfig,
     pub(crate) protocol: Protocol,
     pub(crate) head_timeout: Duration,
+    pub(crate) concurrency: usize,
     /// Watches the connections of the client that has the layers.
     pub(crate) health: ConnectionHealth,
     /// Counts the connections made.
@@ -48,8 +51,9 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) fn new(tls: ClientConfig, protocol: Protocol, head_timeout: Duration, health: ConnectionHealth) -> Self {
-        Self { tls, protocol, head_timeout, health, connections: Arc::default() }
+    pub(crate) fn new(tls: ClientConfig, protocol: Protocol, args: &Args, health: ConnectionHealth) -> Self {
+        let (head_timeout, concurrency) = (args.head_timeout, args.concurrency);
+        Self { tls, protocol, head_timeout, concurrency, health, connections: Arc::default() }
     }
 
     /// hyper-util's client with a timeout, as people have it before they add the layers.
@@ -61,7 +65,11 @@ impl Setup {
     /// The same with the layers: two lines more, one around the connector, and one for the report.
     pub(crate) fn redial(&self, resends: &Resends) -> AnyClient {
         let resends = resends.clone();
+        // A connection takes down all that is open on it at once: so many resends there must be, however few the successes. The
+        // default of 10 a second is good for 100 at once.
+        let at_once = u32::try_from(self.concurrency).unwrap_or(u32::MAX).max(10);
         let layer = RetryOnCanceledLayer::new()
+            .after_loss(Limits::after_loss().budget_per_origin(0.2, at_once))
             // A GET that timed out may be sent again: it may just have met a slow server.
             .resend_timeouts(true)
             .on_retry(move |event| resends.count(event));

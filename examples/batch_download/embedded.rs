@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
         None => (args.trust.clone(), Protocol::Http2),
         Some(identity) => (identity.client_config(), Protocol::Alpn),
     };
-    let setup = Setup::new(tls, protocol, args.head_timeout, impatient());
+    let setup = Setup::new(tls, protocol, args, impatient());
     let bare = Side { name: "bare", client: &|| setup.bare(), resends: Resends::default() };
     let bare = one_run(bare, &setup, args, identity.as_ref(), &expected, &progress).await;
     let resends = Resends::default();

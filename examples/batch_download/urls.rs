@@ -29,7 +29,7 @@ pub(crate) struct Target {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
-    let setup = Setup::new(args.trust.clone(), args.protocol, args.head_timeout, ConnectionHealth::default());
+    let setup = Setup::new(args.trust.clone(), args.protocol, args, ConnectionHealth::default());
     let mut silences = Silences::new(&setup.health);
     let resends = Resends::default();
     let client = if args.bare { setup.bare() } else { setup.redial(&resends) };

@@ -206,7 +206,8 @@ impl Conn {
 
     /// Winds the connection up because the test says so.
     pub(crate) fn go_away(&mut self, goaway: GoAway) {
-        if !self.serves() {
+        let falls_silent = matches!(self.due, Some(Fault::Silence { .. }));
+        if self.end.is_some() || self.silent || falls_silent || !matches!(self.going, Going::No) {
             return;
         }
         match goaway.style {

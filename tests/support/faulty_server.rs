@@ -286,8 +286,8 @@ impl Builder {
     }
 
     /// Lets a [`Fault::Cut`] or a [`Fault::Silence`] wait until no response is under way on its connection; no other begins
-    /// until then, nor is it wound up. So it takes down only requests that have no response yet. For [`Cut::Fin`]: RST takes
-    /// back what was sent but not read.
+    /// until then. So it takes down only requests that have no response yet. For [`Cut::Fin`]: RST takes back what was sent
+    /// but not read.
     pub fn spare_bodies(mut self) -> Self {
         self.plan.spare_bodies = true;
         self
