@@ -83,7 +83,7 @@ struct CommandLine {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
 
-    /// Gives an attempt up whose response has not begun after so many seconds. The layer resends it. [default: 30; 3 with the
+    /// Gives an attempt up whose response has not begun after so many seconds. The layers resend it. [default: 30; 3 with the
     /// built-in server]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     head_timeout: Option<u32>,
