@@ -99,6 +99,15 @@ async fn max_age_fails_nothing() {
     nothing_is_lost(server().start().await, client, || ()).await;
 }
 
+/// Q8: the same with HTTP/2 by ALPN over TLS.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn max_age_fails_nothing_over_tls() {
+    let identity = Identity::new();
+    let health = ConnectionHealth::builder().max_age(Duration::from_millis(20)).build();
+    let client = setup::https_resent(&health, &identity);
+    nothing_is_lost(server().tls(identity).start().await, client, || ()).await;
+}
+
 /// Q7: connections that have had enough after five requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn max_requests_fails_nothing() {
