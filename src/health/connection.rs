@@ -16,7 +16,7 @@ use super::registry::{Hub, Site};
 use super::snapshot::{ConnectionSnapshot, Protocol};
 use super::{Event, Origin};
 
-/// How long a connection waits for the requests that are on their way to it before a GOAWAY of our own drains it.
+/// How long a GOAWAY of our own waits for the requests that are on their way to its connection, and then for its place.
 const SWITCH_WITHIN: Duration = Duration::from_millis(500);
 
 /// Tells a connection from every other of the same [`ConnectionHealth`](super::ConnectionHealth).
@@ -105,11 +105,11 @@ enum Switch {
     No,
     /// Nobody new is let in, and those who were may still be on their way.
     Waiting { since: Duration },
-    /// It is to be put in.
-    Due,
+    /// It is to be put in, where the peer's next frame ends.
+    Due { since: Duration },
     /// It was given to the client, who may not have read it yet.
     Given,
-    /// The client has read it.
+    /// The client has read it; or its time is over, and nobody is held back for it any more.
     Done,
 }
 
@@ -292,9 +292,13 @@ impl Connection {
         }
     }
 
-    /// The client was given our GOAWAY.
+    /// The client was given all that was to be put in: our GOAWAY, if it was due.
     pub(super) fn goaway_given(&self) {
-        self.step(|inner, _| inner.switch = Switch::Given);
+        self.step(|inner, _| {
+            if matches!(inner.switch, Switch::Due { .. }) {
+                inner.switch = Switch::Given;
+            }
+        });
     }
 
     // ===== for the request half =====
@@ -307,7 +311,12 @@ impl Connection {
             inner.capture.is_some() || inner.ended.is_some()
         };
         if !known {
-            self.step(|inner, _| inner.capture = Some(capture.clone()));
+            self.step(|inner, _| {
+                // It may have ended meanwhile, and a capture that it keeps then would keep it in turn, for ever.
+                if inner.ended.is_none() {
+                    inner.capture.get_or_insert_with(|| capture.clone());
+                }
+            });
         }
     }
 
@@ -436,17 +445,25 @@ impl Inner {
                 Action::Fail(close) => turn.fail = Some(close),
             }
         }
-        turn.deadline = self.machine.deadline();
         if let Switch::Waiting { since } = self.switch {
-            let due = since.saturating_add(SWITCH_WITHIN);
             // Each request that was let in and has no response yet has a stream by now.
-            if shared.site.gate.in_call() <= self.machine.unanswered_streams() || now >= due {
-                self.switch = Switch::Due;
-            } else {
-                turn.deadline = Some(turn.deadline.map_or(due, |deadline| deadline.min(due)));
+            let all_sent = shared.site.gate.in_call() <= self.machine.unanswered_streams();
+            if all_sent || now >= since.saturating_add(SWITCH_WITHIN) {
+                self.switch = Switch::Due { since: now };
             }
         }
-        turn.goaway = self.switch == Switch::Due;
+        turn.goaway = matches!(self.switch, Switch::Due { .. });
+        if let Switch::Due { since } = self.switch {
+            // A peer that stops within a frame leaves no place for it.
+            if now >= since.saturating_add(SWITCH_WITHIN) {
+                self.switch = Switch::Done;
+            }
+        }
+        let switch = match self.switch {
+            Switch::Waiting { since } | Switch::Due { since } => Some(since.saturating_add(SWITCH_WITHIN)),
+            Switch::No | Switch::Given | Switch::Done => None,
+        };
+        turn.deadline = [self.machine.deadline(), switch].into_iter().flatten().min();
         turn
     }
 
@@ -497,7 +514,7 @@ impl Inner {
                 self.poisoned = true;
             }
             self.machine.retired();
-            // A GOAWAY is not needed any more.
+            // A GOAWAY is not needed any more; one that is due comes all the same.
             if matches!(self.switch, Switch::Waiting { .. }) {
                 self.switch = Switch::Done;
             }
@@ -514,7 +531,7 @@ impl Inner {
         match (self.machine.state(), self.protocol) {
             (State::Closed(_), _) => Standing::Gone,
             (_, Protocol::Other) => Standing::Ungated,
-            _ if matches!(self.switch, Switch::Waiting { .. } | Switch::Due | Switch::Given) => Standing::Held,
+            _ if matches!(self.switch, Switch::Waiting { .. } | Switch::Due { .. } | Switch::Given) => Standing::Held,
             (State::Silent, _) if self.capture.is_none() => Standing::Held,
             (State::Silent | State::Draining(_), _) => Standing::Gone,
             (State::Open, _) if self.machine.greeted() => Standing::Open,

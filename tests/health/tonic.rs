@@ -73,6 +73,35 @@ async fn our_goaway_moves_requests() {
     within("both sides", async { tokio::join!(requests, script) }).await;
 }
 
+/// A peer that stopped within a frame leaves no place for our GOAWAY: requests are not held back for it for ever.
+#[tokio::test]
+async fn our_goaway_that_finds_no_place_holds_nobody() {
+    let server = ScriptedServer::bind().await;
+    // Nothing else would end the wait.
+    let never = Duration::MAX;
+    let health = ConnectionHealth::builder().own_goaway(true).probe_after(never).verify_idle(never).build();
+    let script = async {
+        let mut conn = server.accept().await;
+        let first = conn.request().await;
+        conn.head(first.stream_id, 200, &[]).await;
+        conn.raw(b"\0\0\x04\0\x01\0\0\0\x01ha").await;
+        let second = conn.request().await;
+        conn.raw(b"lf").await;
+        conn.respond(second.stream_id, 200, &[], "second").await;
+        conn
+    };
+    let requests = async {
+        let channel = channel(&health, &server.uri("/")).await;
+        let client = ServiceBuilder::new().layer(health.layer().origin(&server.uri("/"))).service(channel);
+        let response = client.clone().oneshot(post("1", "")).await.unwrap();
+        health.drain_all();
+        let next = client.clone().oneshot(post("2", "")).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "half");
+        assert_eq!(next.into_body().collect().await.unwrap().to_bytes(), "second");
+    };
+    within("both sides", async { tokio::join!(requests, script) }).await;
+}
+
 /// tonic does its own TLS above the connector, where frames could not be seen: so the connector does it, and tonic is told
 /// `http://` and the origin.
 #[tokio::test]
