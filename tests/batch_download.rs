@@ -2,17 +2,12 @@
 
 mod support;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Output, Stdio},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, process::Output, time::Duration};
 
 use http::Uri;
 use serde_json::Value;
 use support::{
-    Cut, Fault, FaultyServer, GoAway, GoAwayStyle, Reply, ScriptedServer, bound,
+    Cut, Fault, FaultyServer, GoAway, GoAwayStyle, Reply, ScriptedServer, bound, example,
     files::{self, File},
     tls::Identity,
 };
@@ -21,22 +16,6 @@ use tokio::process::Command;
 
 /// When a process counts as hung. It bounds tests that fail anyway.
 const HUNG: Duration = Duration::from_secs(300);
-
-/// `cargo test` builds the examples beside the tests: target/<profile>/examples beside target/<profile>/deps.
-fn command() -> Command {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
-    let example = profile.join("examples").join(format!("batch_download{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        example.exists(),
-        "{} is not there: `cargo test` builds it, `cargo test --test batch_download` does not; \
-         run `cargo build --example batch_download` first",
-        example.display()
-    );
-    let mut command = Command::new(example);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
 
 struct Done {
     status: Option<i32>,
@@ -65,7 +44,7 @@ impl std::fmt::Debug for Done {
 }
 
 async fn run(args: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Done {
-    let output = bound::checked(HUNG, command().args(args).output()).await;
+    let output = bound::checked(HUNG, example::command("batch_download").args(args).output()).await;
     Done::of(output.expect("the process ends").expect("the process starts"))
 }
 
@@ -441,7 +420,7 @@ async fn a_server_that_falls_silent_does_not_hold_the_batch() {
 async fn ctrl_c_leaves_nothing_behind() {
     let server = ScriptedServer::bind().await;
     let dir = TempDir::new().unwrap();
-    let mut command = command();
+    let mut command = example::command("batch_download");
     command.arg(server.uri("/file").to_string()).arg("--out").arg(dir.path());
     let child = command.spawn().expect("the process starts");
     let pid = child.id().expect("a process that nobody has waited for").to_string();

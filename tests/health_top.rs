@@ -6,15 +6,10 @@ mod draw;
 mod model;
 mod support;
 
-use std::{
-    path::Path,
-    process::{Output, Stdio},
-    time::Duration,
-};
+use std::{process::Output, time::Duration};
 
 use model::{Connection, Entry, Happening, Model, Requests};
-use support::bound;
-use tokio::process::Command;
+use support::{bound, example};
 use tower_redial::{
     fate::Reason,
     health::{Close, Drain, EventKind, State},
@@ -23,25 +18,9 @@ use tower_redial::{
 /// When a process counts as hung. It bounds tests that fail anyway.
 const HUNG: Duration = Duration::from_secs(120);
 
-/// `cargo test` builds the examples beside the tests: target/<profile>/examples beside target/<profile>/deps.
-fn command() -> Command {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
-    let example = profile.join("examples").join(format!("health_top{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        example.exists(),
-        "{} is not there: `cargo test` builds it, `cargo test --test health_top` does not; \
-         run `cargo build --example health_top` first",
-        example.display()
-    );
-    let mut command = Command::new(example);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
 /// Its exit status, stdout and stderr.
 async fn run(args: &[&str]) -> (Option<i32>, String, String) {
-    let output = bound::checked(HUNG, command().args(args).output()).await;
+    let output = bound::checked(HUNG, example::command("health_top").args(args).output()).await;
     let Output { status, stdout, stderr } = output.expect("the process ends").expect("the process starts");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (status.code(), text(stdout), text(stderr))

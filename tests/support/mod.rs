@@ -3,7 +3,7 @@
 //! - [`script`]: a server whose every frame or byte is written by the test, in an exact order.
 //! - [`faulty_server`]: a server that runs by itself, under load, and fails by a plan.
 //! - [`ledger`]: what a server **processed**, by unique request id: the measure of every test here.
-//! - [`files`], [`tls`], [`clients`], [`bodies`], [`log`]: what goes with them.
+//! - [`files`], [`tls`], [`clients`], [`bodies`], [`log`], [`example`]: what goes with them.
 //!
 //! The HTTP/2 side is built on raw frames, not on h2 or hyper: a server made of the code under test would send what
 //! that code thinks is right, in the order it likes.
@@ -12,6 +12,7 @@
 pub mod bodies;
 pub mod bound;
 pub mod clients;
+pub mod example;
 pub mod faults;
 mod faulty_conn;
 pub mod faulty_server;
