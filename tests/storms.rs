@@ -91,7 +91,7 @@ async fn a_server_that_goaways_every_connection_ends_in_an_error() {
 }
 
 /// One service, a thousand tasks, a server with several ways to fail: every request ends, GETs in a response, POSTs once at
-/// the most.
+/// the most. Nobody watches the connections here: the timeout is for what hyper's queue keeps for ever (see the crate's docs).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_tasks_share_one_service() {
     let server = FaultyServer::builder()
@@ -102,8 +102,9 @@ async fn a_thousand_tasks_share_one_service() {
         .start()
         .await;
     let layer = RetryOnCanceledLayer::new()
-        .transparent(tower_redial::retry::Limits::transparent().max_resends(100).without_budget());
-    let service = ServiceBuilder::new().layer(layer).service(clients::h2());
+        .transparent(tower_redial::retry::Limits::transparent().max_resends(100).without_budget())
+        .resend_timeouts(true);
+    let service = ServiceBuilder::new().layer(layer).timeout(Duration::from_secs(5)).service(clients::h2());
     let tasks = (0..1_000).map(|task| {
         let (mut service, uri) = (service.clone(), server.uri("/"));
         tokio::spawn(async move {
@@ -119,7 +120,7 @@ async fn a_thousand_tasks_share_one_service() {
                         response.into_body().collect().await.unwrap();
                     }
                     Err(error) => {
-                        let failure = Failure::of(&error, BodyUse::Untouched);
+                        let failure = Failure::of(&*error, BodyUse::Untouched);
                         assert!(!get && failure.fate() == Fate::Unknown, "{error:?}");
                     }
                 }

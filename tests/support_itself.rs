@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Response, StatusCode, Version};
-use http_body_util::{BodyExt, Collected, Full};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use support::{
@@ -375,10 +375,13 @@ async fn load(server: &FaultyServer, rows: usize, each: usize, body: &'static [u
                 let polled = Arc::new(AtomicBool::new(false));
                 let body = Watched { body: Full::from(body), polled: polled.clone() };
                 let request = clients::post(server.uri("/"), &id, "").map(|_| body);
-                let result = match client.request(request).await {
-                    Ok(response) => response.into_body().collect().await.map(Collected::to_bytes).map_err(Into::into),
-                    Err(error) => Err(error.into()),
+                let exchange = async {
+                    let response = client.request(request).await?;
+                    Ok(response.into_body().collect().await?.to_bytes())
                 };
+                // At a GOAWAY hyper's queue may keep a request for ever (see the crate's docs).
+                let result = tokio::time::timeout(support::bound::LIMIT, exchange).await;
+                let result = result.unwrap_or_else(|elapsed| Err(elapsed.into()));
                 outcomes.push(Outcome { id, result, polled: polled.load(Ordering::SeqCst) });
             }
             outcomes
