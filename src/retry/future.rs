@@ -6,9 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::request::Parts;
-use http::{Request, Response};
-use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
@@ -17,9 +14,11 @@ use tower::util::rng::{HasherRng, Rng};
 use super::event::{Decision, Event, Stop};
 use super::layer::Config;
 use super::policy::{Case, Past, Plan};
+use super::request::Kept;
+use super::request::sealed::{Answer, Keeping, Kind};
 use super::treatment::Safety;
 use super::{AsError, Attempt, Attempts, ResendCount, Treatment};
-use crate::body::{ReplayBody, Rewind, SourceError, replay};
+use crate::body::SourceError;
 use crate::body_use::BodyUse;
 use crate::fate::{Cause, Failure, Fate};
 use crate::timer::can_wait;
@@ -28,21 +27,24 @@ pin_project! {
     /// The future of [`RetryOnCanceled`](super::RetryOnCanceled).
     ///
     /// Dropping it stops everything at once: the attempt, the wait, and the sending of the body.
-    pub struct ResponseFuture<S, B, M>
+    pub struct ResponseFuture<S, Q, M>
     where
-        S: Service<Request<ReplayBody<B>>>,
+        S: Service<Q::Sent>,
+        Q: Kind,
     {
         #[pin]
         state: State<S::Future>,
         // The attempt that failed and is to be followed by another.
-        failed: Option<Failed<S::Error, B>>,
+        failed: Option<Failed<S::Error, Taken<Q>>>,
         // Both are let go of as soon as the request ends, whoever still holds this future.
         service: Option<S>,
-        rewind: Option<Rewind<B>>,
+        kept: Option<Q::Kept>,
         exchange: Exchange,
         marker: PhantomData<fn() -> M>,
     }
 }
+
+type Taken<Q> = <<Q as Kind>::Kept as Kept>::Taken;
 
 pin_project! {
     #[project = StateProj]
@@ -61,7 +63,7 @@ pin_project! {
 const KEPT: usize = 100;
 
 /// A failed attempt that is to be followed by another.
-struct Failed<E, B> {
+struct Failed<E, T> {
     error: E,
     failure: Failure,
     plan: Plan,
@@ -70,65 +72,61 @@ struct Failed<E, B> {
     waited: Duration,
     /// The body for the next attempt. It was taken from the failed one before anything else, so that nothing of it can
     /// go missing in between.
-    body: ReplayBody<B>,
+    body: T,
 }
 
 /// What stays the same over the attempts of one request.
 struct Exchange {
     config: Arc<Config>,
-    /// The request's head as the caller gave it: what one attempt's layers add to theirs is not seen by the next.
-    head: Parts,
+    single_hop: bool,
     began: Instant,
     past: Past,
     resends: u32,
     attempts: Vec<Attempt>,
 }
 
-impl<S, B, M, R> ResponseFuture<S, B, M>
+impl<S, Q, M> ResponseFuture<S, Q, M>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
-    B: Body,
+    S: Service<Q::Sent>,
+    Q: Kind,
 {
-    pub(super) fn new(mut service: S, request: Request<B>, config: Arc<Config>) -> Self {
-        let (head, body) = request.into_parts();
-        let (body, rewind) = replay(body, config.replay_limit);
-        let saved = head.clone();
+    pub(super) fn new(mut service: S, request: Q, config: Arc<Config>) -> Self {
+        let single_hop = config.policy.single_hop.unwrap_or(Q::SINGLE_HOP);
+        let (request, kept) = request.keep(Keeping { replay_limit: config.replay_limit, single_hop });
         let began = Instant::now();
-        let future = service.call(Request::from_parts(head, body));
+        let future = service.call(request);
         Self {
             state: State::Attempting { future },
             failed: None,
             service: Some(service),
-            rewind: Some(rewind),
-            exchange: Exchange { config, head: saved, began, past: Past::default(), resends: 0, attempts: Vec::new() },
+            kept: Some(kept),
+            exchange: Exchange { config, single_hop, began, past: Past::default(), resends: 0, attempts: Vec::new() },
             marker: PhantomData,
         }
     }
 }
 
-impl<S, B, M, R> Future for ResponseFuture<S, B, M>
+impl<S, Q, M> Future for ResponseFuture<S, Q, M>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    S: Service<Q::Sent>,
+    S::Response: Answer,
     S::Error: AsError<M>,
+    Q: Kind,
 {
     type Output = Result<S::Response, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let exchange = this.exchange;
+        let Some(kept) = this.kept.as_mut() else { return Poll::Pending };
         let output = loop {
             let weighed = match this.state.as_mut().project() {
                 StateProj::Attempting { future } => match ready!(future.poll(cx)) {
-                    Ok(response) => {
-                        if let Some(rewind) = this.rewind.take() {
-                            rewind.release();
-                        }
-                        break Ok(exchange.succeed(response));
-                    }
+                    Ok(response) => break Ok(exchange.succeed(response, kept)),
                     Err(error) => {
                         // The old attempt goes first, with its permits and its hold on the body.
                         this.state.set(State::Done);
-                        exchange.weigh(error, this.rewind.as_mut())
+                        exchange.weigh(error, kept)
                     }
                 },
                 StateProj::Waiting { backoff } => {
@@ -141,7 +139,7 @@ where
                         return Poll::Pending;
                     };
                     match service.poll_ready(cx) {
-                        Poll::Ready(Ok(())) => match exchange.send(failed) {
+                        Poll::Ready(Ok(())) => match exchange.send(failed, kept) {
                             Ok(request) => {
                                 let future = service.call(request);
                                 this.state.set(State::Attempting { future });
@@ -149,7 +147,7 @@ where
                             }
                             Err(error) => break Err(error),
                         },
-                        Poll::Ready(Err(error)) => exchange.weigh_unready(failed, &error),
+                        Poll::Ready(Err(error)) => exchange.weigh_unready(failed, &error, kept),
                         Poll::Pending => {
                             if deadline.is_none() {
                                 deadline.set(exchange.time_left());
@@ -159,7 +157,7 @@ where
                                 *this.failed = Some(failed);
                                 return Poll::Pending;
                             }
-                            break Err(exchange.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }));
+                            break Err(exchange.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }, kept));
                         }
                     }
                 }
@@ -180,10 +178,13 @@ where
                 Err(error) => break Err(error),
             }
         };
+        if let (Ok(_), Some(kept)) = (&output, this.kept.take()) {
+            kept.release();
+        }
         this.state.set(State::Done);
         *this.service = None;
         // The caller does not see the error before the body is gone.
-        *this.rewind = None;
+        *this.kept = None;
         Poll::Ready(output)
     }
 }
@@ -195,33 +196,35 @@ impl<F> State<F> {
 }
 
 impl Exchange {
-    fn succeed<R>(&mut self, mut response: Response<R>) -> Response<R> {
+    fn succeed<R: Answer>(&mut self, mut response: R, kept: &impl Kept) -> R {
         let policy = &self.config.policy;
-        policy.transparent.budgets.deposit(&self.head.uri);
+        let uri = &kept.head().uri;
+        policy.transparent.budgets.deposit(uri);
         if !policy.after_loss.budgets.is(&policy.transparent.budgets) {
-            policy.after_loss.budgets.deposit(&self.head.uri);
+            policy.after_loss.budgets.deposit(uri);
         }
         if !self.attempts.is_empty() {
-            response.extensions_mut().insert(Attempts::new(std::mem::take(&mut self.attempts), self.resends));
+            let attempts = Attempts::new(std::mem::take(&mut self.attempts), self.resends);
+            response.extensions_mut().insert(attempts);
         }
         response
     }
 
     /// Decides about an attempt that failed.
-    fn weigh<E, M, B>(&self, error: E, rewind: Option<&mut Rewind<B>>) -> Result<Failed<E, B>, E>
+    fn weigh<E, M, K>(&self, error: E, kept: &mut K) -> Result<Failed<E, K::Taken>, E>
     where
         E: AsError<M>,
+        K: Kept,
     {
-        let body_use = rewind.as_ref().map_or(BodyUse::Untouched, |rewind| rewind.body_use());
-        let failure = Failure::of(error.as_error(), body_use);
-        let body_error = rewind.as_ref().and_then(|rewind| rewind.source_error());
-        let body = rewind.and_then(Rewind::again);
+        let failure = Failure::of(error.as_error(), kept.body_use());
+        let body_error = kept.source_error();
+        let body = kept.take_back();
         let failed_after = self.began.elapsed();
-        match (self.decide(failure, body.is_some(), failed_after), body) {
+        match (self.decide(failure, body.is_some(), failed_after, kept), body) {
             (Ok(plan), Some(body)) => Ok(Failed { error, failure, plan, failed_after, waited: plan.wait, body }),
             (decided, _) => {
                 let stop = decided.err().unwrap_or(Stop::BodyUsed);
-                self.report(failure, Decision::Stop(stop), body_error);
+                self.report(failure, Decision::Stop(stop), body_error, kept);
                 Err(error)
             }
         }
@@ -229,32 +232,39 @@ impl Exchange {
 
     /// Decides about an inner service that gave an error when it was asked whether it is ready. Nothing was sent, so that
     /// is asked again like a connect that failed; unless the service is of no use any more.
-    fn weigh_unready<E, M, B>(&mut self, mut failed: Failed<E, B>, error: &E) -> Result<Failed<E, B>, E>
+    fn weigh_unready<E, M, T>(
+        &mut self,
+        mut failed: Failed<E, T>,
+        error: &E,
+        kept: &impl Kept,
+    ) -> Result<Failed<E, T>, E>
     where
         E: AsError<M>,
     {
         let failure = Failure::of(error.as_error(), BodyUse::Untouched);
         if failure.fate() == Fate::Permanent {
-            return Err(self.stop(failed, Stop::NotReady));
+            return Err(self.stop(failed, Stop::NotReady, kept));
         }
         self.past.add(&failed.plan, &failed.failure);
-        match self.decide(Failure::new(Fate::NotSent, Cause::Connect), true, self.began.elapsed()) {
+        match self.decide(Failure::new(Fate::NotSent, Cause::Connect), true, self.began.elapsed(), kept) {
             Ok(plan) => {
                 failed.plan = plan;
                 failed.waited = failed.waited.saturating_add(plan.wait);
                 Ok(failed)
             }
-            Err(Stop::MaxResends) => Err(self.stop(failed, Stop::NotReady)),
-            Err(stop) => Err(self.stop(failed, stop)),
+            Err(Stop::MaxResends) => Err(self.stop(failed, Stop::NotReady, kept)),
+            Err(stop) => Err(self.stop(failed, stop, kept)),
         }
     }
 
-    fn decide(&self, failure: Failure, body_left: bool, elapsed: Duration) -> Result<Plan, Stop> {
-        let said = self.config.treatment.as_ref().map_or(Treatment::ByRequest, |treatment| treatment(&self.head));
+    fn decide(&self, failure: Failure, body_left: bool, elapsed: Duration, kept: &impl Kept) -> Result<Plan, Stop> {
+        let head = kept.head();
+        let said = self.config.treatment.as_ref().map_or(Treatment::ByRequest, |treatment| treatment(head));
         let case = Case {
             failure,
-            safety: Safety::of(&self.head, said, &self.config.idempotent_methods),
-            nested: self.head.extensions.get::<ResendCount>().is_some(),
+            safety: Safety::of(head, said, &self.config.idempotent_methods),
+            single_hop: self.single_hop,
+            nested: head.extensions.get::<ResendCount>().is_some(),
             body_left,
             elapsed,
             past: self.past,
@@ -269,24 +279,24 @@ impl Exchange {
 
     /// Makes the next attempt's request, if the budget pays for it. Called when the inner service is ready for it, and
     /// not before, so that no token is taken for a resend that does not take place.
-    fn send<E, B>(&mut self, failed: Failed<E, B>) -> Result<Request<ReplayBody<B>>, E> {
+    fn send<E, K: Kept>(&mut self, failed: Failed<E, K::Taken>, kept: &K) -> Result<K::Sent, E> {
         // The clock may have gone on unseen: a suspended machine, a parent that does not poll.
         if self.began.elapsed() > self.config.policy.retry_for {
-            return Err(self.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }));
+            return Err(self.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }, kept));
         }
         let plan = &failed.plan;
         let budgets = &self.config.policy.limits(plan.lane).budgets;
-        if !plan.free && !budgets.withdraw(&self.head.uri) {
-            return Err(self.stop(failed, Stop::BudgetExhausted));
+        if !plan.free && !budgets.withdraw(&kept.head().uri) {
+            return Err(self.stop(failed, Stop::BudgetExhausted, kept));
         }
-        self.remember(&failed);
-        let mut head = self.head.clone();
+        self.remember(&failed, kept);
+        let mut head = kept.head().clone();
         head.extensions.insert(ResendCount::new(self.resends));
-        Ok(Request::from_parts(head, failed.body))
+        Ok(kept.resend(head, failed.body))
     }
 
-    fn remember<E, B>(&mut self, failed: &Failed<E, B>) {
-        self.report(failed.failure, Decision::Resend { waited: failed.waited }, None);
+    fn remember<E, T>(&mut self, failed: &Failed<E, T>, kept: &impl Kept) {
+        self.report(failed.failure, Decision::Resend { waited: failed.waited }, None, kept);
         if self.attempts.len() < KEPT {
             self.attempts.push(Attempt {
                 number: self.number(),
@@ -300,8 +310,8 @@ impl Exchange {
     }
 
     /// Ends the request with the error of the attempt that was to be followed by another.
-    fn stop<E, B>(&self, failed: Failed<E, B>, stop: Stop) -> E {
-        self.report(failed.failure, Decision::Stop(stop), None);
+    fn stop<E, T>(&self, failed: Failed<E, T>, stop: Stop, kept: &impl Kept) -> E {
+        self.report(failed.failure, Decision::Stop(stop), None, kept);
         failed.error
     }
 
@@ -315,9 +325,9 @@ impl Exchange {
         can_wait().then(|| sleep(self.config.policy.retry_for.saturating_sub(self.began.elapsed())))
     }
 
-    fn report(&self, failure: Failure, decision: Decision, body_error: Option<SourceError>) {
+    fn report(&self, failure: Failure, decision: Decision, body_error: Option<SourceError>, kept: &impl Kept) {
         let event = Event {
-            head: &self.head,
+            head: kept.head(),
             number: self.number(),
             failure,
             decision,
@@ -332,9 +342,10 @@ impl Exchange {
     }
 }
 
-impl<S, B, M> fmt::Debug for ResponseFuture<S, B, M>
+impl<S, Q, M> fmt::Debug for ResponseFuture<S, Q, M>
 where
-    S: Service<Request<ReplayBody<B>>>,
+    S: Service<Q::Sent>,
+    Q: Kind,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {

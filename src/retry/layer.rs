@@ -24,7 +24,7 @@ use super::{Event, Limits, RetryOnCanceled, Treatment, Typed};
 /// | [`retry_for`](Self::retry_for) | 30 s |
 /// | [`replay_limit`](Self::replay_limit) | 64 KiB |
 /// | [`idempotent_methods`](Self::idempotent_methods) | GET, HEAD, PUT, DELETE, OPTIONS, TRACE |
-/// | [`single_hop`](Self::single_hop) | `true` |
+/// | [`single_hop`](Self::single_hop) | `true`; around reqwest `false` |
 /// | [`trust_goaway`](Self::trust_goaway), [`resend_timeouts`](Self::resend_timeouts), [`observe_only`](Self::observe_only) | `false` |
 ///
 /// # Clone
@@ -128,7 +128,7 @@ impl<M> RetryOnCanceledLayer<M> {
     /// idempotent requests only. `POST /first` may have been processed before its redirect's target could not be reached.
     #[must_use]
     pub fn single_hop(mut self, single_hop: bool) -> Self {
-        self.config.policy.single_hop = single_hop;
+        self.config.policy.single_hop = Some(single_hop);
         self
     }
 

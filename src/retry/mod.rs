@@ -94,6 +94,7 @@ mod future;
 mod layer;
 mod limits;
 mod policy;
+pub(crate) mod request;
 mod service;
 #[cfg(feature = "tracing")]
 mod trace;
@@ -106,5 +107,6 @@ pub use self::event::{Decision, Event, Stop};
 pub use self::future::ResponseFuture;
 pub use self::layer::RetryOnCanceledLayer;
 pub use self::limits::Limits;
+pub use self::request::Resendable;
 pub use self::service::RetryOnCanceled;
 pub use self::treatment::{Idempotent, NoRetry, Treatment};

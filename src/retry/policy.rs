@@ -18,7 +18,8 @@ pub(super) struct Policy {
     pub(super) after_loss: Limits,
     pub(super) retry_for: Duration,
     pub(super) trust_goaway: bool,
-    pub(super) single_hop: bool,
+    /// What the caller said of it.
+    pub(super) single_hop: Option<bool>,
     pub(super) resend_timeouts: bool,
     pub(super) observe_only: bool,
 }
@@ -30,7 +31,7 @@ impl Default for Policy {
             after_loss: Limits::after_loss(),
             retry_for: Duration::from_secs(30),
             trust_goaway: false,
-            single_hop: true,
+            single_hop: None,
             resend_timeouts: false,
             observe_only: false,
         }
@@ -49,6 +50,8 @@ pub(super) enum Lane {
 pub(super) struct Case {
     pub(super) failure: Failure,
     pub(super) safety: Safety,
+    /// A proof is about the request that was given, not about the last of several that it led to.
+    pub(super) single_hop: bool,
     /// A retry layer above is resending it.
     pub(super) nested: bool,
     /// All of its body can be sent again.
@@ -148,7 +151,7 @@ impl Policy {
         match (case.safety, fate) {
             (Safety::Idempotent, _) => Ok(()),
             (Safety::OnProof | Safety::Tunnel, Fate::NotSent) | (Safety::OnProof, Fate::NotProcessed) => {
-                if self.single_hop { Ok(()) } else { Err(Stop::NotSingleHop) }
+                if case.single_hop { Ok(()) } else { Err(Stop::NotSingleHop) }
             }
             _ => Err(Stop::NotIdempotent),
         }

@@ -10,6 +10,7 @@ use tower::Service;
 
 use super::future::ResponseFuture;
 use super::layer::Config;
+use super::request::sealed::Kind;
 use super::{AsError, Typed};
 use crate::body::ReplayBody;
 
@@ -47,6 +48,20 @@ impl<S, M> RetryOnCanceled<S, M> {
     }
 }
 
+impl<S: Clone, M> RetryOnCanceled<S, M> {
+    pub(crate) fn respond<Q: Kind>(&mut self, request: Q) -> ResponseFuture<S, Q, M>
+    where
+        S: Service<Q::Sent>,
+    {
+        // The service that was asked whether it is ready is the one that may be called.
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
+        ResponseFuture::new(ready, request, Arc::clone(&self.config))
+    }
+}
+
+// One implementation for each kind of request, not one for all kinds: the compiler then finds out by itself which of them a
+// client takes, where nothing but the client tells.
 impl<S, M, B, R> Service<Request<B>> for RetryOnCanceled<S, M>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
@@ -55,17 +70,14 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, M>;
+    type Future = ResponseFuture<S, Request<B>, M>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was asked whether it is ready is the one that may be called.
-        let clone = self.inner.clone();
-        let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(ready, request, Arc::clone(&self.config))
+        self.respond(request)
     }
 }
 

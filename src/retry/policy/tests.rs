@@ -5,6 +5,7 @@ fn case(fate: Fate, cause: Cause, safety: Safety) -> Case {
     Case {
         failure: Failure::new(fate, cause),
         safety,
+        single_hop: true,
         nested: false,
         body_left: true,
         elapsed: Duration::ZERO,
@@ -38,10 +39,11 @@ fn only_a_proof_resends_what_is_not_idempotent() {
 
 #[test]
 fn a_proof_is_trusted_across_hops_for_idempotent_requests_only() {
-    let policy = Policy { single_hop: false, ..Policy::default() };
+    let policy = Policy::default();
+    let decide = |fate, cause, safety| policy.decide(&Case { single_hop: false, ..case(fate, cause, safety) }, 0.5);
     for (fate, cause) in [(Fate::NotSent, Cause::Connect), (Fate::NotProcessed, Cause::Refused)] {
-        assert!(policy.decide(&case(fate, cause, Safety::Idempotent), 0.5).is_ok());
-        assert_eq!(policy.decide(&case(fate, cause, Safety::OnProof), 0.5), Err(Stop::NotSingleHop));
+        assert!(decide(fate, cause, Safety::Idempotent).is_ok());
+        assert_eq!(decide(fate, cause, Safety::OnProof), Err(Stop::NotSingleHop));
     }
 }
 

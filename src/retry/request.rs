@@ -1,0 +1,131 @@
+//! What the layer needs of a request to send it again, whatever client's it is.
+
+use http::request::Parts;
+use http::{Extensions, Request, Response};
+use http_body::Body;
+
+use crate::body::{ReplayBody, Rewind, SourceError, replay};
+use crate::body_use::BodyUse;
+
+/// Requests that [`RetryOnCanceled`](super::RetryOnCanceled) can send again.
+///
+/// - `http::Request<B>`, with any body: the inner service is called with `http::Request<ReplayBody<B>>`;
+/// - with the feature `reqwest`, `reqwest::Request`: the inner service is called with the same.
+pub trait Resendable: sealed::Kind {}
+
+impl<Q: sealed::Kind> Resendable for Q {}
+
+pub(crate) mod sealed {
+    use super::Kept;
+
+    /// How a request is taken apart.
+    pub trait Kind: Sized {
+        /// What the inner service is called with.
+        type Sent;
+        /// What stays with the layer.
+        type Kept: Kept<Sent = Self::Sent>;
+
+        /// Whether a client of such requests sends each of them once, to one server, unless the caller says otherwise.
+        const SINGLE_HOP: bool;
+
+        /// Makes the first attempt's request.
+        fn keep(self, keeping: Keeping) -> (Self::Sent, Self::Kept);
+    }
+
+    /// How much of a request is kept.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Keeping {
+        /// How many bytes of the body may be recorded.
+        pub replay_limit: usize,
+        /// Whether the client sends the request once, to one server.
+        pub single_hop: bool,
+    }
+
+    /// Responses that have a place to say which attempts came before.
+    pub trait Answer {
+        /// The response's extensions.
+        fn extensions_mut(&mut self) -> &mut http::Extensions;
+    }
+}
+
+/// A request as the caller gave it: what one attempt's layers add to theirs is not seen by the next.
+pub trait Kept {
+    /// What the inner service is called with.
+    type Sent;
+    /// The body, once it was taken from the attempt before.
+    type Taken;
+
+    /// Its head.
+    fn head(&self) -> &Parts;
+
+    /// What the newest attempt did with the body.
+    fn body_use(&self) -> BodyUse;
+
+    /// The error of the body's source, if it failed.
+    fn source_error(&self) -> Option<SourceError>;
+
+    /// Takes the body back from the attempt that has it; `None` where not all of it can be sent again.
+    fn take_back(&mut self) -> Option<Self::Taken>;
+
+    /// Makes the next attempt's request from a head that may have been changed for it.
+    fn resend(&self, head: Parts, body: Self::Taken) -> Self::Sent;
+
+    /// Leaves the body to the attempt that has it.
+    fn release(self);
+}
+
+impl<B: Body> sealed::Kind for Request<B> {
+    type Sent = Request<ReplayBody<B>>;
+    type Kept = KeptRequest<B>;
+
+    const SINGLE_HOP: bool = true;
+
+    fn keep(self, keeping: sealed::Keeping) -> (Self::Sent, Self::Kept) {
+        let (head, body) = self.into_parts();
+        let (body, rewind) = replay(body, keeping.replay_limit);
+        let kept = KeptRequest { head: head.clone(), rewind };
+        (Request::from_parts(head, body), kept)
+    }
+}
+
+/// What is kept of an `http::Request`.
+#[derive(Debug)]
+pub struct KeptRequest<B> {
+    head: Parts,
+    rewind: Rewind<B>,
+}
+
+impl<B> Kept for KeptRequest<B> {
+    type Sent = Request<ReplayBody<B>>;
+    type Taken = ReplayBody<B>;
+
+    fn head(&self) -> &Parts {
+        &self.head
+    }
+
+    fn body_use(&self) -> BodyUse {
+        self.rewind.body_use()
+    }
+
+    fn source_error(&self) -> Option<SourceError> {
+        self.rewind.source_error()
+    }
+
+    fn take_back(&mut self) -> Option<ReplayBody<B>> {
+        self.rewind.again()
+    }
+
+    fn resend(&self, head: Parts, body: ReplayBody<B>) -> Self::Sent {
+        Request::from_parts(head, body)
+    }
+
+    fn release(self) {
+        self.rewind.release();
+    }
+}
+
+impl<R> sealed::Answer for Response<R> {
+    fn extensions_mut(&mut self) -> &mut Extensions {
+        self.extensions_mut()
+    }
+}
