@@ -99,6 +99,8 @@ pub mod body;
 mod body_use;
 pub mod fate;
 pub mod health;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 pub mod retry;
 mod timer;
 

@@ -11,6 +11,10 @@ type Reader = for<'a> fn(&'a (dyn Error + 'static), &mut Evidence) -> Option<Nex
 
 const READERS: &[Reader] = &[
     super::verdict::read,
+    #[cfg(feature = "reqwest-middleware")]
+    super::reqwest_middleware::read,
+    #[cfg(feature = "reqwest")]
+    super::reqwest::read,
     super::hyper_util::read,
     super::hyper::read,
     super::h2::read,

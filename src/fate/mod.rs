@@ -87,6 +87,10 @@ mod hyper;
 mod hyper_util;
 mod io;
 mod reason;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_middleware;
 mod table;
 mod tower;
 mod verdict;

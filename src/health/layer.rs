@@ -21,6 +21,12 @@ impl ConnectionHealthLayer {
         Self { hub, origin: None }
     }
 
+    /// Watches a request of a client that tells nothing of its connections but in its errors.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn watch(&self, uri: &Uri) -> super::watched::Watched {
+        super::watched::Watched::new(self.hub.site_of(uri, self.origin.as_ref()))
+    }
+
     /// Where requests go whose URI does not say it: for clients of one server, tonic's for instance.
     ///
     /// Without it such requests are not held back, and count for no origin.

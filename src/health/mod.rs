@@ -138,6 +138,7 @@ mod service;
 mod snapshot;
 #[cfg(feature = "tracing")]
 mod trace;
+pub(crate) mod watched;
 
 pub use self::body::ResponseBody;
 pub use self::config::Builder;

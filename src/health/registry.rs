@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use http::Uri;
 use tokio::sync::broadcast;
 use tower::util::rng::{HasherRng, Rng};
 
@@ -77,6 +78,14 @@ impl Hub {
             shard.insert(origin.clone(), Arc::clone(&site));
         }
         site
+    }
+
+    /// The site of a request to this URI, or to the one origin that its client has.
+    pub(super) fn site_of(&self, uri: &Uri, origin: Option<&Origin>) -> Option<Arc<Site>> {
+        match Origin::of(uri) {
+            Some(origin) => Some(self.site(&origin)),
+            None => origin.map(|origin| self.site(origin)),
+        }
     }
 
     /// Registers a new connection.

@@ -3,12 +3,16 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "reqwest")]
+use http::Uri;
 use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};
 
 use super::future::ResponseFuture;
 use super::registry::Hub;
+#[cfg(feature = "reqwest")]
+use super::watched::Watched;
 use super::{Origin, ResponseBody};
 
 /// Keeps requests from connections that will not serve them.
@@ -35,6 +39,12 @@ pub struct WatchConnection<S> {
 impl<S> WatchConnection<S> {
     pub(super) fn new(inner: S, hub: Arc<Hub>, origin: Option<Origin>) -> Self {
         Self { inner, hub, origin }
+    }
+
+    /// Watches a request of a client that tells nothing of its connections but in its errors.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn watch(&self, uri: &Uri) -> Watched {
+        Watched::new(self.hub.site_of(uri, self.origin.as_ref()))
     }
 
     /// The inner service.
@@ -68,7 +78,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let site = Origin::of(request.uri()).or_else(|| self.origin.clone()).map(|origin| self.hub.site(&origin));
+        let site = self.hub.site_of(request.uri(), self.origin.as_ref());
         // The service that was asked whether it is ready is the one that may be called.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);

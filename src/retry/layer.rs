@@ -31,7 +31,7 @@ use super::{Event, Limits, RetryOnCanceled, Treatment, Typed};
 ///
 /// Clones, and all services made from them, share the budgets.
 pub struct RetryOnCanceledLayer<M = Typed> {
-    config: Config,
+    config: Arc<Config>,
     marker: PhantomData<fn() -> M>,
 }
 
@@ -53,13 +53,13 @@ impl<M> RetryOnCanceledLayer<M> {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            config: Config {
+            config: Arc::new(Config {
                 policy: Policy::default(),
                 replay_limit: 64 * 1024,
                 idempotent_methods: Arc::new(IDEMPOTENT_METHODS),
                 treatment: None,
                 on_retry: None,
-            },
+            }),
             marker: PhantomData,
         }
     }
@@ -67,14 +67,14 @@ impl<M> RetryOnCanceledLayer<M> {
     /// The limits for requests that were handed back, refused, or turned away by a graceful GOAWAY.
     #[must_use]
     pub fn transparent(mut self, limits: Limits) -> Self {
-        self.config.policy.transparent = limits;
+        self.config_mut().policy.transparent = limits;
         self
     }
 
     /// The limits for requests that were lost with their connection, and for connects that failed.
     #[must_use]
     pub fn after_loss(mut self, limits: Limits) -> Self {
-        self.config.policy.after_loss = limits;
+        self.config_mut().policy.after_loss = limits;
         self
     }
 
@@ -83,7 +83,7 @@ impl<M> RetryOnCanceledLayer<M> {
     /// Put a `tower::timeout` above this layer for the whole, and one below for each attempt.
     #[must_use]
     pub fn retry_for(mut self, retry_for: Duration) -> Self {
-        self.config.policy.retry_for = retry_for;
+        self.config_mut().policy.retry_for = retry_for;
         self
     }
 
@@ -91,14 +91,14 @@ impl<M> RetryOnCanceledLayer<M> {
     /// has taken anything of it.
     #[must_use]
     pub fn replay_limit(mut self, bytes: usize) -> Self {
-        self.config.replay_limit = bytes;
+        self.config_mut().replay_limit = bytes;
         self
     }
 
     /// The methods whose requests may be processed twice. Method names are case-sensitive.
     #[must_use]
     pub fn idempotent_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
-        self.config.idempotent_methods = methods.into_iter().collect();
+        self.config_mut().idempotent_methods = methods.into_iter().collect();
         self
     }
 
@@ -118,7 +118,7 @@ impl<M> RetryOnCanceledLayer<M> {
     /// ```
     #[must_use]
     pub fn treatment(mut self, treatment: impl Fn(&Parts) -> Treatment + Send + Sync + 'static) -> Self {
-        self.config.treatment = Some(Arc::new(treatment));
+        self.config_mut().treatment = Some(Arc::new(treatment));
         self
     }
 
@@ -128,7 +128,7 @@ impl<M> RetryOnCanceledLayer<M> {
     /// idempotent requests only. `POST /first` may have been processed before its redirect's target could not be reached.
     #[must_use]
     pub fn single_hop(mut self, single_hop: bool) -> Self {
-        self.config.policy.single_hop = Some(single_hop);
+        self.config_mut().policy.single_hop = Some(single_hop);
         self
     }
 
@@ -138,21 +138,21 @@ impl<M> RetryOnCanceledLayer<M> {
     /// something is now and then processed twice. Other clients accept that silently.
     #[must_use]
     pub fn trust_goaway(mut self, trust: bool) -> Self {
-        self.config.policy.trust_goaway = trust;
+        self.config_mut().policy.trust_goaway = trust;
         self
     }
 
     /// Whether idempotent requests are resent after a timeout that a layer below this one made, once for each attempt.
     #[must_use]
     pub fn resend_timeouts(mut self, resend: bool) -> Self {
-        self.config.policy.resend_timeouts = resend;
+        self.config_mut().policy.resend_timeouts = resend;
         self
     }
 
     /// Decides and reports, but resends nothing: for a look at what would happen before it does.
     #[must_use]
     pub fn observe_only(mut self, observe_only: bool) -> Self {
-        self.config.policy.observe_only = observe_only;
+        self.config_mut().policy.observe_only = observe_only;
         self
     }
 
@@ -161,8 +161,14 @@ impl<M> RetryOnCanceledLayer<M> {
     /// It runs inside the request's future: let it be short. A request that is dropped while it waits is not told of.
     #[must_use]
     pub fn on_retry(mut self, on_retry: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        self.config.on_retry = Some(Arc::new(on_retry));
+        self.config_mut().on_retry = Some(Arc::new(on_retry));
         self
+    }
+}
+
+impl<M> RetryOnCanceledLayer<M> {
+    fn config_mut(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.config)
     }
 }
 
@@ -170,7 +176,7 @@ impl<S, M> Layer<S> for RetryOnCanceledLayer<M> {
     type Service = RetryOnCanceled<S, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RetryOnCanceled::new(inner, Arc::new(self.config.clone()))
+        RetryOnCanceled::new(inner, Arc::clone(&self.config))
     }
 }
 
@@ -182,7 +188,7 @@ impl<M> Default for RetryOnCanceledLayer<M> {
 
 impl<M> Clone for RetryOnCanceledLayer<M> {
     fn clone(&self) -> Self {
-        Self { config: self.config.clone(), marker: PhantomData }
+        Self { config: Arc::clone(&self.config), marker: PhantomData }
     }
 }
 

@@ -1,0 +1,135 @@
+//! The layers as middleware of reqwest-middleware.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use http::Extensions;
+use http::request::Parts;
+use reqwest::{Request, Response};
+use reqwest_middleware::{Middleware, Next, Result};
+use tower::{Layer, Service};
+
+use super::Renew;
+use super::health::uri;
+use super::request::KeptRequest;
+use crate::body::{ReplayBody, SourceError};
+use crate::body_use::BodyUse;
+use crate::retry::Typed;
+use crate::retry::request::Kept;
+use crate::retry::request::sealed::{Keeping, Kind};
+use crate::{ConnectionHealthLayer, RetryOnCanceledLayer};
+
+#[async_trait]
+impl Middleware for RetryOnCanceledLayer<Typed> {
+    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+        let rest = Rest { next, newest: Arc::default() };
+        let newest = Arc::clone(&rest.newest);
+        let request = WithExtensions { request, extensions: extensions.clone() };
+        let result = self.layer(rest).respond(request).await;
+        // What the last attempt's middleware left there is for those above.
+        if let Some(left) = newest.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            *extensions = left;
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Middleware for ConnectionHealthLayer {
+    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+        let watched = self.watch(&uri(&request));
+        let result = next.run(request, extensions).await;
+        watched.note(&result);
+        result
+    }
+}
+
+/// Always the last: requests go to its own client.
+#[async_trait]
+impl Middleware for Renew {
+    async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> Result<Response> {
+        Ok(self.clone().call(request).await?)
+    }
+}
+
+/// A request and the extensions that reqwest-middleware carries beside it.
+struct WithExtensions {
+    request: Request,
+    extensions: Extensions,
+}
+
+impl Kind for WithExtensions {
+    type Sent = Self;
+    type Kept = KeptWithExtensions;
+
+    const SINGLE_HOP: bool = <Request as Kind>::SINGLE_HOP;
+
+    fn keep(self, keeping: Keeping) -> (Self, KeptWithExtensions) {
+        let extensions = self.extensions.clone();
+        let (request, kept) = KeptRequest::new(self.request, self.extensions, keeping);
+        (Self { request, extensions }, KeptWithExtensions(kept))
+    }
+}
+
+struct KeptWithExtensions(KeptRequest);
+
+impl Kept for KeptWithExtensions {
+    type Sent = WithExtensions;
+    type Taken = Option<ReplayBody<reqwest::Body>>;
+
+    fn head(&self) -> &Parts {
+        self.0.head()
+    }
+
+    fn body_use(&self) -> BodyUse {
+        self.0.body_use()
+    }
+
+    fn source_error(&self) -> Option<SourceError> {
+        self.0.source_error()
+    }
+
+    fn take_back(&mut self) -> Option<Self::Taken> {
+        self.0.take_back()
+    }
+
+    fn resend(&self, head: Parts, body: Self::Taken) -> WithExtensions {
+        let (request, extensions) = self.0.request(head, body);
+        WithExtensions { request, extensions }
+    }
+
+    fn release(self) {
+        self.0.release();
+    }
+}
+
+/// The middleware below this one, and the client, as a service.
+#[derive(Clone)]
+struct Rest<'a> {
+    next: Next<'a>,
+    /// The extensions of the newest attempt that has ended.
+    newest: Arc<Mutex<Option<Extensions>>>,
+}
+
+impl<'a> Service<WithExtensions> for Rest<'a> {
+    type Response = Response;
+    type Error = reqwest_middleware::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response>> + Send + 'a>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: WithExtensions) -> Self::Future {
+        let Self { next, newest } = self.clone();
+        let WithExtensions { request, mut extensions } = request;
+        Box::pin(async move {
+            let result = next.run(request, &mut extensions).await;
+            *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(extensions);
+            result
+        })
+    }
+}
