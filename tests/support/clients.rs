@@ -6,7 +6,7 @@ use http_body::Body;
 use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{Builder, Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 
@@ -26,7 +26,7 @@ where
     B: Body + Send,
     B::Data: Send,
 {
-    Client::builder(TokioExecutor::new()).http2_only(true).timer(TokioTimer::new()).build(http_connector())
+    builder().http2_only(true).build(http_connector())
 }
 
 /// A client for HTTP/1.1 in the clear.
@@ -35,7 +35,7 @@ where
     B: Body + Send,
     B::Data: Send,
 {
-    Client::builder(TokioExecutor::new()).timer(TokioTimer::new()).build(http_connector())
+    builder().build(http_connector())
 }
 
 /// A client for https that trusts `identity` only and takes HTTP/2 or HTTP/1.1, as ALPN has it.
@@ -44,7 +44,14 @@ where
     B: Body + Send,
     B::Data: Send,
 {
-    Client::builder(TokioExecutor::new()).timer(TokioTimer::new()).build(identity.connector())
+    builder().build(identity.connector())
+}
+
+/// What these clients are made with.
+pub fn builder() -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.timer(TokioTimer::new());
+    builder
 }
 
 /// A GET with an id.
@@ -61,4 +68,10 @@ pub fn post(uri: Uri, id: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> 
 pub fn request(method: Method, uri: Uri, id: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     let request = Request::builder().method(method).uri(uri).header(REQUEST_ID, id);
     request.body(Full::new(body.into())).expect("a method, a uri and an id")
+}
+
+/// reqwest, without its own retry, without proxies, whatever the environment says, and with trust in nobody.
+pub fn reqwest() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().no_proxy().retry(reqwest::retry::never());
+    builder.tls_backend_preconfigured(super::tls::trust_nobody())
 }

@@ -71,10 +71,7 @@ impl Identity {
     pub fn client_config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.certificate.clone()).expect("a certificate of our own");
-        // The provider is named, because a process default can be set only once, and is not ours to set.
-        let builder = ClientConfig::builder_with_provider(ring::default_provider().into());
-        let builder = builder.with_safe_default_protocol_versions().expect("ring knows TLS 1.2 and 1.3");
-        builder.with_root_certificates(roots).with_no_client_auth()
+        trust(roots)
     }
 
     /// A connector for https and http, HTTP/2 and HTTP/1.1.
@@ -93,4 +90,16 @@ impl Identity {
         let builder = HttpsConnectorBuilder::new().with_tls_config(self.client_config());
         builder.https_or_http().enable_http1().wrap_connector(super::clients::http_connector())
     }
+}
+
+/// The client's side that trusts no certificate at all.
+pub fn trust_nobody() -> ClientConfig {
+    trust(RootCertStore::empty())
+}
+
+fn trust(roots: RootCertStore) -> ClientConfig {
+    // The provider is named, because a process default can be set only once, and is not ours to set.
+    let builder = ClientConfig::builder_with_provider(ring::default_provider().into());
+    let builder = builder.with_safe_default_protocol_versions().expect("ring knows TLS 1.2 and 1.3");
+    builder.with_root_certificates(roots).with_no_client_auth()
 }

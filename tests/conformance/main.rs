@@ -1,0 +1,132 @@
+//! One set of scripts against every stack, from one table: what each fault proves there, and how the request ends.
+//!
+//! A cell is a stack, a fault, and a request by its method and body. [`table::expected`] says what has to come of it, or why
+//! the stack cannot get there.
+#![cfg(all(feature = "reqwest", feature = "reqwest-middleware"))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod call;
+mod fault;
+mod stacks;
+mod table;
+
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+
+use crate::call::{Call, Content, ID};
+use crate::fault::Fault;
+use crate::stacks::{STACKS, Setup, Stack};
+use crate::support::bound::within;
+use crate::support::tls::Identity;
+use crate::table::{Cell, Ending, expected};
+
+/// Plays one cell, and says what is wrong with it.
+async fn play(stack: Stack, fault: Fault, call: Call) -> Option<String> {
+    let cell = expected(stack, fault, call).ok()?;
+    let played = fault.start(call).await;
+    let trusted = fault.uses_tls().then(Identity::new);
+    let client = stack.client(&Setup { trusted, impatient: fault == Fault::Silent });
+    let uri = played.uri();
+    let (tell, ready) = oneshot::channel();
+
+    let requests = async {
+        if fault.has_forerunner() {
+            let get = Call { method: "GET", content: Content::Empty };
+            // Where its stream stays open it ends with the cell.
+            let forerunner = tokio::spawn(client.send(get, "forerunner", uri.clone()));
+            ready.await.expect("the script tells");
+            if fault == Fault::GracefulIdle {
+                forerunner.await.expect("a task").expect("an answer");
+            }
+        }
+        client.send(call, ID, uri).await
+    };
+    let result = within(format!("{stack:?}, {fault:?}, {call:?}"), async {
+        tokio::select! {
+            result = requests => result,
+            () = played.play(tell) => unreachable!("a script goes on until it is dropped"),
+        }
+    })
+    .await;
+
+    let attempts = client.attempts();
+    let ending = if result.is_ok() { Ending::Answered } else { Ending::Surfaced };
+    let seen = Cell { failure: attempts.first().map(|(fate, cause, _)| (*fate, *cause)), ending };
+    let mut wrong = Vec::new();
+    if seen != cell {
+        wrong.push(format!("expected {cell:?}, got {seen:?}"));
+    }
+    let times = played.server.ledger().times(ID);
+    if times > 1 && !call.is_idempotent() {
+        wrong.push(format!("processed {times} times"));
+    }
+    (!wrong.is_empty()).then(|| format!("{stack:?}, {fault:?}, {call:?}: {wrong:?}, {attempts:?}, {result:?}"))
+}
+
+/// All cells of one fault at once.
+async fn conforms(fault: Fault) {
+    let cells = STACKS.iter().flat_map(|stack| Call::all().into_iter().map(move |call| play(*stack, fault, call)));
+    let wrong: Vec<_> = join_all(cells).await.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// G1: a connection that is wound up while idle.
+#[tokio::test]
+async fn graceful_goaway_while_idle() {
+    conforms(Fault::GracefulIdle).await;
+}
+
+/// G5, C9: one that is wound up while a stream is open.
+#[tokio::test]
+async fn graceful_goaway_with_a_stream_open() {
+    conforms(Fault::GracefulOpen).await;
+}
+
+/// C3: a GOAWAY that says that the request was not processed.
+#[tokio::test]
+async fn goaway_below_the_request() {
+    conforms(Fault::LowLastStream).await;
+}
+
+/// The same for a reason that is an error.
+#[tokio::test]
+async fn goaway_with_an_error() {
+    conforms(Fault::GoAwayWithError).await;
+}
+
+/// C1.
+#[tokio::test]
+async fn refused_stream() {
+    conforms(Fault::Refused).await;
+}
+
+/// C7, C14: cut after it was processed.
+#[tokio::test]
+async fn cut_before_the_head() {
+    conforms(Fault::CutBeforeHead).await;
+}
+
+#[tokio::test]
+async fn reset_within_the_body() {
+    conforms(Fault::ResetWithinBody).await;
+}
+
+/// K1, K10.
+#[tokio::test]
+async fn silent_connection() {
+    conforms(Fault::Silent).await;
+}
+
+/// C21.
+#[tokio::test]
+async fn connect_refused() {
+    conforms(Fault::ConnectRefused).await;
+}
+
+/// C21.
+#[tokio::test]
+async fn untrusted_certificate() {
+    conforms(Fault::Untrusted).await;
+}

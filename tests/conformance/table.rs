@@ -1,0 +1,75 @@
+//! What every stack is expected to make of every fault.
+
+use tower_redial::fate::{Cause, Fate, Reason};
+
+use crate::call::{Call, Content};
+use crate::fault::Fault;
+use crate::stacks::Stack;
+
+/// How a request ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Answered,
+    Surfaced,
+}
+
+/// One cell of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// What the first failed attempt proves, if one fails.
+    pub(crate) failure: Option<(Fate, Cause)>,
+    pub(crate) ending: Ending,
+}
+
+/// The expected outcome; or why this stack cannot come into the situation.
+pub(crate) fn expected(stack: Stack, fault: Fault, call: Call) -> Result<Cell, &'static str> {
+    if !call.content.can_meet(fault) {
+        return Err("a small body is sent together with the head: nothing can come in between");
+    }
+    let failure = failure(stack, fault, call.content);
+    let Some((fate, _)) = failure else { return Ok(Cell { failure, ending: Ending::Answered }) };
+
+    let allowed = match fate {
+        Fate::NotSent | Fate::NotProcessed => call.is_idempotent() || stack.trusts_proof(),
+        Fate::Unknown => call.is_idempotent(),
+        _ => false,
+    };
+    // Where nothing was sent, all of the body is still there.
+    let body_left = fate == Fate::NotSent || stack.resends_body(call.content);
+    let ending = if allowed && body_left && gets_well(stack, fault) { Ending::Answered } else { Ending::Surfaced };
+    Ok(Cell { failure, ending })
+}
+
+/// What the failure of the first attempt proves, and why it came.
+fn failure(stack: Stack, fault: Fault, content: Content) -> Option<(Fate, Cause)> {
+    let goaway = |reason| {
+        let fate = if stack.shows_polling(content) { Fate::NotProcessed } else { Fate::Unknown };
+        Some((fate, Cause::GoAway { reason }))
+    };
+    match fault {
+        // The client's pool has seen the connection close.
+        Fault::GracefulIdle => None,
+        // hyper-util takes back what a used connection handed back, and sends it on a new one by itself.
+        Fault::GracefulOpen => None,
+        Fault::LowLastStream => goaway(Reason::NO_ERROR),
+        Fault::GoAwayWithError => goaway(Reason::INTERNAL_ERROR),
+        Fault::Refused => Some((Fate::NotProcessed, Cause::Refused)),
+        Fault::CutBeforeHead => Some((Fate::Unknown, Cause::Closed)),
+        Fault::ResetWithinBody => Some((Fate::Unknown, Cause::Reset { reason: Reason::INTERNAL_ERROR })),
+        // Who watches the connection knows before the timeout.
+        Fault::Silent if stack.watches() => Some((Fate::Unknown, Cause::Silent)),
+        Fault::Silent => Some((Fate::Unknown, Cause::Timeout)),
+        Fault::ConnectRefused => Some((Fate::NotSent, Cause::Connect)),
+        Fault::Untrusted => Some((Fate::Permanent, Cause::Certificate)),
+    }
+}
+
+/// Whether another attempt, within the limits of the layer, meets a connection that works.
+fn gets_well(stack: Stack, fault: Fault) -> bool {
+    match fault {
+        Fault::ConnectRefused | Fault::Untrusted => false,
+        // A timeout does not take a connection out of a pool: every attempt goes there, unless somebody watches.
+        Fault::Silent => stack.watches(),
+        _ => true,
+    }
+}
