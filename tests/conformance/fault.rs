@@ -1,15 +1,13 @@
 //! What goes wrong: one script for each fault, played to every stack.
 
 use std::future::pending;
-use std::net::Ipv4Addr;
 
 use http::Uri;
-use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 
 use crate::call::{Call, Content, ID};
 use crate::support::tls::{self, Identity};
-use crate::support::{H2Conn, Received, ScriptedServer, Socket, reason};
+use crate::support::{H2Conn, NobodyListens, Received, ScriptedServer, Socket, reason};
 
 /// A path that gRPC could have as well.
 const PATH: &str = "/conformance.Test/Call";
@@ -41,8 +39,7 @@ pub(crate) enum Fault {
 /// The server's side of one cell.
 pub(crate) struct Played {
     pub(crate) server: ScriptedServer,
-    /// Bound, so that nobody else gets it, and with nobody who listens.
-    closed: TcpSocket,
+    nobody: NobodyListens,
     fault: Fault,
     call: Call,
 }
@@ -63,26 +60,20 @@ impl Fault {
         } else {
             ScriptedServer::bind().await
         };
-        let closed = TcpSocket::new_v4().expect("a socket");
-        closed.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
-        Played { server, closed, fault: self, call }
+        Played { server, nobody: NobodyListens::bind(), fault: self, call }
     }
 }
 
 impl Played {
     /// Where the request goes.
     pub(crate) fn uri(&self) -> Uri {
-        if self.fault == Fault::ConnectRefused {
-            let address = self.closed.local_addr().expect("it is bound");
-            return format!("http://{address}{PATH}").parse().expect("an address and a path");
-        }
-        self.server.uri(PATH)
+        if self.fault == Fault::ConnectRefused { self.nobody.uri(PATH) } else { self.server.uri(PATH) }
     }
 
     /// Plays the fault, and then serves properly, until it is dropped. `ready` is told when the tested request may come.
     pub(crate) async fn play(&self, ready: oneshot::Sender<()>) {
         let server = &self.server;
-        let tell = || drop(ready.send(()));
+        let tell = || ready.send(()).expect("somebody waits");
         match self.fault {
             Fault::GracefulIdle => {
                 let mut conn = server.accept().await;

@@ -78,7 +78,7 @@ async fn graceful_goaway_while_idle() {
     conforms(Fault::GracefulIdle).await;
 }
 
-/// G5, C9: one that is wound up while a stream is open.
+/// G5: one that is wound up while a stream is open.
 #[tokio::test]
 async fn graceful_goaway_with_a_stream_open() {
     conforms(Fault::GracefulOpen).await;

@@ -9,20 +9,20 @@ use tower_redial::fate::{BodyUse, Cause, Fate};
 
 use crate::support::clients::{self, post};
 use crate::support::tls::{HTTP_1_1, Identity};
-use crate::support::{ScriptedServer, Socket, bound};
+use crate::support::{NobodyListens, ScriptedServer, Socket, bound};
 use crate::via::{Failed, Via, fail_legacy};
 
 /// Row 6 (C21): nobody listens. A bare connection has no connect of its own: the io error is all there is.
 #[tokio::test]
 async fn a_refused_connect_was_not_sent() {
     for via in [Via::Legacy2, Via::Legacy1] {
-        let server = ScriptedServer::bind().await;
-        let uri = server.uri("/");
-        server.stop_listening();
-        via.fail(post(uri, "1", "a body")).await.is(Fate::NotSent, Cause::Connect).connection_is_dead(false);
+        let nobody = NobodyListens::bind();
+        via.fail(post(nobody.uri("/"), "1", "a body"))
+            .await
+            .is(Fate::NotSent, Cause::Connect)
+            .connection_is_dead(false);
     }
-    let addr = ScriptedServer::bind().await.stop_listening();
-    let error = TcpStream::connect(addr).await.unwrap_err();
+    let error = TcpStream::connect(NobodyListens::bind().addr()).await.unwrap_err();
     Failed::new(error, BodyUse::Untouched).is(Fate::NotSent, Cause::Connect);
 }
 

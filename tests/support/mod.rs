@@ -36,7 +36,7 @@ pub use self::{
     h2_script::{End, Event, H2Conn, ReceivedBody},
     ledger::{Ledger, REQUEST_ID},
     message::{Received, Reply},
-    script::ScriptedServer,
+    script::{NobodyListens, ScriptedServer},
     socket::Socket,
     wire::{Frame, reason, setting},
 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::Uri;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
@@ -141,9 +141,27 @@ impl ScriptedServer {
     pub async fn accept_tcp(&self) -> TcpStream {
         within("the client to connect", self.listener.accept()).await.expect("accept").0
     }
+}
 
-    /// Lets nobody connect any more: later connects are refused.
-    pub fn stop_listening(self) -> SocketAddr {
-        self.addr
+/// An address at which nobody listens, and nobody else will as long as this is held: connects are refused.
+#[derive(Debug)]
+pub struct NobodyListens(TcpSocket);
+
+impl NobodyListens {
+    /// Takes a free port.
+    pub fn bind() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        Self(socket)
+    }
+
+    /// The address.
+    pub fn addr(&self) -> SocketAddr {
+        self.0.local_addr().expect("a bound socket has an address")
+    }
+
+    /// The URI of a path there.
+    pub fn uri(&self, path: &str) -> Uri {
+        format!("http://{}{path}", self.addr()).parse().expect("a path that begins with a slash")
     }
 }

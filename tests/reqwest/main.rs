@@ -1,0 +1,14 @@
+//! The layers around reqwest, and in reqwest-middleware.
+#![cfg(all(feature = "reqwest", feature = "reqwest-middleware"))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod errors;
+mod health;
+mod middleware;
+mod neighbour;
+mod redirects;
+mod renew;
+mod setup;
