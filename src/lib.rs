@@ -38,6 +38,10 @@
 //! | [`fate`] | what an error proves, for any error of hyper, hyper-util, h2, io and tower's timeouts; usable by itself |
 //! | [`body`] | the request body that can be sent again; usable by itself |
 //! | [`health`] | connections that close, drain or fall silent: seen at the socket, left before a request fails |
+#![cfg_attr(
+    feature = "reqwest",
+    doc = "| [`reqwest`] | the layers around reqwest and in reqwest-middleware; a client that is renewed when its connections are dead |"
+)]
 //!
 //! # The stacks
 //!
@@ -89,6 +93,8 @@
 //! |---|---|
 //! | `tracing` | a debug event for each decision and each change of a connection, with OpenTelemetry's attribute names |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade, with OpenTelemetry's names: see [`health`] |
+//! | `reqwest` | the layers around reqwest 0.13, and `Renew` |
+//! | `reqwest-middleware` | the layers as middleware of reqwest-middleware 0.5; brings `reqwest` |
 //! | `serde` | snapshots and events of [`health`] can be serialized |
 //!
 //! None is on by default.
@@ -110,6 +116,6 @@ pub use self::health::{ConnectionHealth, ConnectionHealthLayer};
 pub use self::retry::{RetryOnCanceled, RetryOnCanceledLayer};
 
 /// The README's snippets, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "reqwest-middleware"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

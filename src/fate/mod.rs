@@ -35,7 +35,7 @@
 //! | # | what the chain shows | fate | cause |
 //! |---|---|---|---|
 //! | 1 | the request's own body failed ([`BodyUse::Failed`]) | `Permanent` | [`Body`](Cause::Body) |
-//! | 2 | hyper-util refuses the request itself (relative URI, unsupported version); another error of the caller's (hyper's `is_user()`) | `Permanent` | [`Request`](Cause::Request) |
+//! | 2 | hyper-util refuses the request itself (relative URI, unsupported version); another error of the caller's (hyper's `is_user()`, reqwest's `is_builder()`) | `Permanent` | [`Request`](Cause::Request) |
 //! | 3 | hyper's `is_parse()`: the peer does not speak HTTP | `Permanent` | [`Parse`](Cause::Parse) |
 //! | 4 | a connect failure with an io error of kind `InvalidData`, `InvalidInput` or `Unsupported`: certificates, TLS alerts, the connector's settings | `Permanent` | [`Certificate`](Cause::Certificate) |
 //! | 5 | hyper's `is_canceled()`; a `TrySendError` that still holds the request ([`Failure::of_try_send`]) | `NotSent` | [`HandedBack`](Cause::HandedBack) |
@@ -51,7 +51,7 @@
 //! | 15 | io errors `HostUnreachable`, `NetworkUnreachable` | `Unknown` | [`Unreachable`](Cause::Unreachable) |
 //! | 16 | hyper's `is_incomplete_message()` or `is_closed()`; an io error of a connection, but for the kinds of row 4; io errors `BrokenPipe`, `ConnectionReset`, `ConnectionAborted`, `UnexpectedEof` from anywhere | `Unknown` | [`Closed`](Cause::Closed) |
 //! | 17 | hyper's "dispatch task is gone" | `Unknown` | [`DispatchGone`](Cause::DispatchGone) |
-//! | 18 | the timeout of `tower::timeout` or of `tokio::time` | `Unknown`, resent only where [asked for](crate::RetryOnCanceledLayer::resend_timeouts) | [`Timeout`](Cause::Timeout) |
+//! | 18 | the timeout of `tower::timeout`, of `tokio::time` or of reqwest | `Unknown`, resent only where [asked for](crate::RetryOnCanceledLayer::resend_timeouts) | [`Timeout`](Cause::Timeout) |
 //! | 19 | anything else | `Permanent` | [`Other`](Cause::Other) |
 //!
 //! A [`Verdict`] in the chain, an error of a layer that knows what it proves, comes right after row 1.
@@ -63,8 +63,10 @@
 //! (a tunnel through a proxy), and what that was told is not about this request. That is why `ConnectionRefused` proves
 //! nothing there: an ICMP message can give it to a connection that is long established.
 //!
+//! It ends as well at an error of reqwest's about a response that had come: its redirects, its status, its body.
+//!
 //! An error wrapped by `#[error(transparent)]`, or by another type whose `source()` skips it, cannot be seen; an `Arc` or
-//! `Box` around one that is known can.
+//! `Box` around one that is known can, and so can what reqwest-middleware's error holds.
 //!
 //! # Why a GOAWAY is no proof by itself
 //!
