@@ -1,0 +1,42 @@
+//! The examples with one stack each, run as people run them: as processes. Each compares a client without and with the layers, and
+//! says by its exit status whether the layers kept their promise.
+#![cfg(all(feature = "reqwest", feature = "reqwest-middleware"))]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use support::{bound, example};
+
+/// When a process counts as hung. It bounds tests that fail anyway.
+const HUNG: Duration = Duration::from_secs(120);
+
+/// The two figures of a row.
+fn row(stdout: &str, label: &str) -> [u64; 2] {
+    let line = stdout.lines().find(|line| line.trim_start().starts_with(label));
+    let line = line.unwrap_or_else(|| panic!("no {label:?} in\n{stdout}"));
+    let numbers: Vec<_> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    numbers.try_into().unwrap_or_else(|_| panic!("{line:?} in\n{stdout}"))
+}
+
+async fn compares(name: &str) {
+    let output = bound::checked(HUNG, example::command(name).output()).await;
+    let output = output.expect("the process ends").expect("the process starts");
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert_eq!(row(&stdout, "requests"), [400, 400]);
+    let [without, with] = row(&stdout, "failed");
+    assert!(without > 0 && with == 0, "{stdout}");
+    assert_eq!(row(&stdout, "POSTs processed twice")[1], 0, "{stdout}");
+}
+
+#[tokio::test]
+async fn reqwest_client() {
+    compares("reqwest_client").await;
+}
+
+#[tokio::test]
+async fn reqwest_middleware_client() {
+    compares("reqwest_middleware_client").await;
+}
