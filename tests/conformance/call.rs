@@ -1,7 +1,7 @@
 //! One request of the table: its method and its body.
 
-use std::convert::Infallible;
 use std::fmt;
+use std::io;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -29,6 +29,8 @@ pub(crate) enum Content {
     Large,
     /// A stream that gives itself once, of unknown length, shorter than `replay_limit`.
     Streamed,
+    /// A stream that gives some bytes, and then an error.
+    Failing,
 }
 
 /// What is sent.
@@ -38,14 +40,14 @@ pub(crate) struct Call {
     pub(crate) content: Content,
 }
 
-pub(crate) type BoxBody = UnsyncBoxBody<Bytes, Infallible>;
+pub(crate) type BoxBody = UnsyncBoxBody<Bytes, io::Error>;
 
 impl Call {
     /// Every combination that means something.
     pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![Self { method: "GET", content: Content::Empty }];
         for method in ["PUT", "POST"] {
-            for content in [Content::Empty, Content::Small, Content::Large, Content::Streamed] {
+            for content in [Content::Empty, Content::Small, Content::Large, Content::Streamed, Content::Failing] {
                 all.push(Self { method, content });
             }
         }
@@ -64,23 +66,28 @@ impl Call {
     pub(crate) fn bytes(self) -> Bytes {
         match self.content {
             Content::Empty => Bytes::new(),
-            Content::Small | Content::Streamed => Bytes::from_static(b"some bytes of a body"),
+            Content::Small | Content::Streamed | Content::Failing => Bytes::from_static(b"some bytes of a body"),
             Content::Large => (0..LARGE).map(|n| n as u8).collect(),
         }
     }
 
     pub(crate) fn body(self) -> BoxBody {
         match self.content {
-            Content::Empty => Empty::new().boxed_unsync(),
-            Content::Small | Content::Large => Full::new(self.bytes()).boxed_unsync(),
-            Content::Streamed => StreamBody::new(self.stream().map(|part| part.map(Frame::data))).boxed_unsync(),
+            Content::Empty => Empty::new().map_err(|never| match never {}).boxed_unsync(),
+            Content::Small | Content::Large => Full::new(self.bytes()).map_err(|never| match never {}).boxed_unsync(),
+            Content::Streamed | Content::Failing => {
+                StreamBody::new(self.stream().map(|part| part.map(Frame::data))).boxed_unsync()
+            }
         }
     }
 
     /// The body in parts.
-    pub(crate) fn stream(self) -> impl stream::Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+    pub(crate) fn stream(self) -> impl stream::Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
         let bytes = self.bytes();
-        let parts: Vec<_> = bytes.chunks(7).map(|part| Ok(Bytes::copy_from_slice(part))).collect();
+        let mut parts: Vec<_> = bytes.chunks(7).map(|part| Ok(Bytes::copy_from_slice(part))).collect();
+        if self.content == Content::Failing {
+            parts.push(Err(io::Error::other("the body's own error")));
+        }
         stream::iter(parts)
     }
 

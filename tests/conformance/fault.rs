@@ -2,6 +2,7 @@
 
 use std::future::pending;
 
+use bytes::Bytes;
 use http::Uri;
 use tokio::sync::oneshot;
 
@@ -18,18 +19,22 @@ pub(crate) enum Fault {
     GracefulIdle,
     /// A stream is open when the server winds the connection up.
     GracefulOpen,
-    /// GOAWAY(NO_ERROR) with a last stream below the request's.
-    LowLastStream,
-    /// The same with an error code.
-    GoAwayWithError,
+    /// GOAWAY with this code, and a last stream below the request's.
+    GoAway(u32),
     /// RST_STREAM(REFUSED_STREAM).
     Refused,
+    /// The request is processed, and its stream reset with this code before the response's head.
+    Reset(u32),
     /// The request is processed, and the connection closed before the response's head.
     CutBeforeHead,
     /// RST_STREAM(INTERNAL_ERROR) while the body is being sent.
     ResetWithinBody,
+    /// RST_STREAM(INTERNAL_ERROR) after the response's head.
+    ResetAfterHead,
     /// The request is processed, and then nothing comes any more.
     Silent,
+    /// The request's own body fails.
+    BodyFails,
     /// Nobody listens.
     ConnectRefused,
     /// The server's certificate is not trusted.
@@ -74,7 +79,8 @@ impl Played {
     pub(crate) async fn play(&self, ready: oneshot::Sender<()>) {
         let server = &self.server;
         let tell = || ready.send(()).expect("somebody waits");
-        match self.fault {
+        // Connections are held until the end, or they would be cut.
+        let _held = match self.fault {
             Fault::GracefulIdle => {
                 let mut conn = server.accept().await;
                 let forerunner = conn.request().await;
@@ -82,95 +88,134 @@ impl Played {
                 conn.goaway(forerunner.stream_id, reason::NO_ERROR).await;
                 conn.until_closed().await;
                 tell();
-                self.serve_anew().await;
+                vec![conn, self.serve_anew().await]
             }
             Fault::GracefulOpen => {
                 let mut conn = server.accept().await;
                 let forerunner = conn.request().await;
-                conn.head(forerunner.stream_id, 200, &[("content-type", "application/grpc")]).await;
+                conn.head(forerunner.stream_id, 200, GRPC).await;
                 conn.goaway(i32::MAX as u32, reason::NO_ERROR).await;
                 conn.round_trip().await;
                 tell();
-                // The forerunner's stream stays open: nothing but the GOAWAY moves the request.
-                self.serve_anew().await;
+                let other = self.serve_anew().await;
+                conn.trailers(forerunner.stream_id, &[("grpc-status", "0")]).await;
+                vec![conn, other]
             }
-            Fault::LowLastStream | Fault::GoAwayWithError => {
-                let mut conn = server.accept().await;
-                tell();
+            Fault::GoAway(code) => {
+                let mut conn = self.first(tell).await;
                 conn.request().await;
-                let code = if self.fault == Fault::LowLastStream { reason::NO_ERROR } else { reason::INTERNAL_ERROR };
                 conn.goaway(0, code).await;
-                self.serve_anew().await;
+                vec![conn, self.serve_anew().await]
             }
-            Fault::Refused => {
-                let mut conn = server.accept().await;
-                tell();
-                let refused = conn.request().await;
-                conn.reset(refused.stream_id, reason::REFUSED_STREAM).await;
+            Fault::Refused | Fault::Reset(_) => {
+                let mut conn = self.first(tell).await;
+                let reset = conn.request().await;
+                let code = match self.fault {
+                    Fault::Reset(code) => {
+                        conn.process(&reset);
+                        code
+                    }
+                    _ => reason::REFUSED_STREAM,
+                };
+                conn.reset(reset.stream_id, code).await;
                 self.serve(&mut conn).await;
+                vec![conn]
             }
             Fault::CutBeforeHead => {
-                let mut conn = server.accept().await;
-                tell();
+                let mut conn = self.first(tell).await;
                 let lost = conn.request().await;
                 conn.process(&lost);
                 conn.close().await;
-                self.serve_anew().await;
+                vec![self.serve_anew().await]
             }
             Fault::ResetWithinBody => {
-                let mut conn = server.accept().await;
-                tell();
+                let mut conn = self.first(tell).await;
                 let reset = conn.request().await;
                 conn.read_data(reset.stream_id).await;
                 conn.process(&reset);
                 conn.reset(reset.stream_id, reason::INTERNAL_ERROR).await;
                 self.serve(&mut conn).await;
+                vec![conn]
+            }
+            Fault::ResetAfterHead => {
+                let mut conn = self.first(tell).await;
+                let request = conn.request().await;
+                conn.process(&request);
+                conn.head(request.stream_id, 200, GRPC).await;
+                conn.reset(request.stream_id, reason::INTERNAL_ERROR).await;
+                vec![conn]
             }
             Fault::Silent => {
-                let mut conn = server.accept().await;
-                tell();
+                let mut conn = self.first(tell).await;
                 let lost = conn.request().await;
                 conn.process(&lost);
                 // From here on nothing is answered, pings neither.
                 conn.manual();
-                self.serve_anew().await;
+                vec![conn, self.serve_anew().await]
             }
-            Fault::ConnectRefused => tell(),
+            Fault::BodyFails => {
+                let mut conn = self.first(tell).await;
+                let request = conn.request().await;
+                conn.expect_reset(request.stream_id).await;
+                vec![conn]
+            }
+            Fault::ConnectRefused => {
+                tell();
+                vec![]
+            }
             Fault::Untrusted => {
                 tell();
                 // The handshake fails on this side too, with the client's alert.
                 let tcp = server.accept_tcp().await;
                 assert!(Socket::establish(tcp, Some(&server.identity().acceptor(&[tls::H2]))).await.is_err());
+                vec![]
             }
-        }
-        pending::<()>().await;
+        };
+        pending().await;
     }
 
-    async fn serve_anew(&self) {
+    async fn first(&self, tell: impl FnOnce()) -> H2Conn {
+        let conn = self.server.accept().await;
+        tell();
+        conn
+    }
+
+    async fn serve_anew(&self) -> H2Conn {
         let mut conn = self.server.accept().await;
         self.serve(&mut conn).await;
+        conn
     }
 
     /// Answers the tested request, once it has come whole and unharmed.
     async fn serve(&self, conn: &mut H2Conn) {
         let request = conn.request().await;
         assert_eq!(request.id, ID);
-        let body = if request.end_stream { Default::default() } else { conn.read_body(request.stream_id).await.data };
+        let body = if request.end_stream { Bytes::new() } else { conn.read_body(request.stream_id).await.data };
         assert_eq!(body, self.call.bytes(), "the body that was sent again");
         conn.process(&request);
         answer(conn, &request).await;
-        pending::<()>().await;
     }
 }
 
+/// What makes an answer one that gRPC takes as well.
+const GRPC: &[(&str, &str)] = &[("content-type", "application/grpc")];
+
 async fn answer(conn: &mut H2Conn, request: &Received) {
-    conn.respond(request.stream_id, 200, &[("content-type", "application/grpc"), ("grpc-status", "0")], "").await;
+    conn.head(request.stream_id, 200, GRPC).await;
+    conn.trailers(request.stream_id, &[("grpc-status", "0")]).await;
 }
 
-impl Content {
-    /// Whether the fault can befall a request with such a body.
-    pub(crate) fn can_meet(self, fault: Fault) -> bool {
-        // A small body is sent with its head: nothing can come in between.
-        fault != Fault::ResetWithinBody || matches!(self, Self::Large | Self::Streamed)
+impl Fault {
+    /// What is sent while it happens; each call that it cannot befall is left out, with the reason why.
+    pub(crate) fn befalls(self, call: Call) -> Result<(), &'static str> {
+        match (self, call.content) {
+            (Self::BodyFails, Content::Failing) => Ok(()),
+            (Self::BodyFails, _) => Err("this body does not fail"),
+            (_, Content::Failing) => Err("its own failure comes first"),
+            (Self::ResetWithinBody, Content::Empty | Content::Small) => {
+                Err("a small body is sent together with the head: nothing can come in between")
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::call::{Call, Content, ID};
 use crate::fault::Fault;
 use crate::stacks::{STACKS, Setup, Stack};
 use crate::support::bound::within;
+use crate::support::reason;
 use crate::support::tls::Identity;
 use crate::table::{Cell, Ending, expected};
 
@@ -32,16 +33,17 @@ async fn play(stack: Stack, fault: Fault, call: Call) -> Option<String> {
     let (tell, ready) = oneshot::channel();
 
     let requests = async {
+        let mut forerunner = None;
         if fault.has_forerunner() {
             let get = Call { method: "GET", content: Content::Empty };
-            // Where its stream stays open it ends with the cell.
-            let forerunner = tokio::spawn(client.send(get, "forerunner", uri.clone()));
+            forerunner = Some(tokio::spawn(client.send(get, "forerunner", uri.clone())));
             ready.await.expect("the script tells");
-            if fault == Fault::GracefulIdle {
-                forerunner.await.expect("a task").expect("an answer");
-            }
         }
-        client.send(call, ID, uri).await
+        let result = client.send(call, ID, uri).await;
+        if let Some(forerunner) = forerunner {
+            forerunner.await.expect("a task").expect("the forerunner is answered, to the end of its body");
+        }
+        result
     };
     let result = within(format!("{stack:?}, {fault:?}, {call:?}"), async {
         tokio::select! {
@@ -72,28 +74,34 @@ async fn conforms(fault: Fault) {
     assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// G1: a connection that is wound up while idle.
+/// A connection that is wound up while idle.
 #[tokio::test]
 async fn graceful_goaway_while_idle() {
     conforms(Fault::GracefulIdle).await;
 }
 
-/// G5: one that is wound up while a stream is open.
+/// G1: the request goes to a new connection at once, and the long stream on the old one finishes.
 #[tokio::test]
 async fn graceful_goaway_with_a_stream_open() {
     conforms(Fault::GracefulOpen).await;
 }
 
-/// C3: a GOAWAY that says that the request was not processed.
+/// C8: a GOAWAY that says that the request was not processed.
 #[tokio::test]
 async fn goaway_below_the_request() {
-    conforms(Fault::LowLastStream).await;
+    conforms(Fault::GoAway(reason::NO_ERROR)).await;
 }
 
-/// The same for a reason that is an error.
+/// C8, for a reason that is an error.
 #[tokio::test]
 async fn goaway_with_an_error() {
-    conforms(Fault::GoAwayWithError).await;
+    conforms(Fault::GoAway(reason::INTERNAL_ERROR)).await;
+}
+
+/// C12.
+#[tokio::test]
+async fn goaway_that_asks_for_calm() {
+    conforms(Fault::GoAway(reason::ENHANCE_YOUR_CALM)).await;
 }
 
 /// C1.
@@ -102,7 +110,19 @@ async fn refused_stream() {
     conforms(Fault::Refused).await;
 }
 
-/// C7, C14: cut after it was processed.
+/// C4.
+#[tokio::test]
+async fn stream_canceled_by_the_server() {
+    conforms(Fault::Reset(reason::CANCEL)).await;
+}
+
+/// C13.
+#[tokio::test]
+async fn protocol_error() {
+    conforms(Fault::Reset(reason::PROTOCOL_ERROR)).await;
+}
+
+/// C5: cut after it was processed.
 #[tokio::test]
 async fn cut_before_the_head() {
     conforms(Fault::CutBeforeHead).await;
@@ -113,10 +133,22 @@ async fn reset_within_the_body() {
     conforms(Fault::ResetWithinBody).await;
 }
 
-/// K1, K10.
+/// M1: once the head has come nothing is resent.
+#[tokio::test]
+async fn reset_after_the_head() {
+    conforms(Fault::ResetAfterHead).await;
+}
+
+/// K1, K10, C14.
 #[tokio::test]
 async fn silent_connection() {
     conforms(Fault::Silent).await;
+}
+
+/// C18.
+#[tokio::test]
+async fn body_that_fails() {
+    conforms(Fault::BodyFails).await;
 }
 
 /// C21.

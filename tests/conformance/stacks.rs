@@ -98,7 +98,7 @@ impl Stack {
         match self {
             Self::HyperUtil | Self::Watched | Self::ReqwestSingleHop => content != Content::Empty,
             // reqwest is left to clone what it can, so that it can redirect it.
-            Self::Reqwest | Self::Middleware => content == Content::Streamed,
+            Self::Reqwest | Self::Middleware => matches!(content, Content::Streamed | Content::Failing),
         }
     }
 
@@ -214,7 +214,7 @@ fn reqwest_request(call: Call, id: &str, uri: &Uri) -> reqwest::Request {
     *request.body_mut() = match call.content {
         Content::Empty => None,
         Content::Small | Content::Large => Some(call.bytes().into()),
-        Content::Streamed => Some(reqwest::Body::wrap_stream(call.stream())),
+        Content::Streamed | Content::Failing => Some(reqwest::Body::wrap_stream(call.stream())),
     };
     request
 }

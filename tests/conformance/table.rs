@@ -5,6 +5,7 @@ use tower_redial::fate::{Cause, Fate, Reason};
 use crate::call::{Call, Content};
 use crate::fault::Fault;
 use crate::stacks::Stack;
+use crate::support::reason;
 
 /// How a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,13 @@ pub(crate) struct Cell {
 
 /// The expected outcome; or why this stack cannot come into the situation.
 pub(crate) fn expected(stack: Stack, fault: Fault, call: Call) -> Result<Cell, &'static str> {
-    if !call.content.can_meet(fault) {
-        return Err("a small body is sent together with the head: nothing can come in between");
-    }
+    fault.befalls(call)?;
     let failure = failure(stack, fault, call.content);
-    let Some((fate, _)) = failure else { return Ok(Cell { failure, ending: Ending::Answered }) };
+    let Some((fate, _)) = failure else {
+        // What comes after the head is the caller's: nothing is resent.
+        let ending = if fault == Fault::ResetAfterHead { Ending::Surfaced } else { Ending::Answered };
+        return Ok(Cell { failure, ending });
+    };
 
     let allowed = match fate {
         Fate::NotSent | Fate::NotProcessed => call.is_idempotent() || stack.trusts_proof(),
@@ -42,26 +45,33 @@ pub(crate) fn expected(stack: Stack, fault: Fault, call: Call) -> Result<Cell, &
 
 /// What the failure of the first attempt proves, and why it came.
 fn failure(stack: Stack, fault: Fault, content: Content) -> Option<(Fate, Cause)> {
-    let goaway = |reason| {
-        let fate = if stack.shows_polling(content) { Fate::NotProcessed } else { Fate::Unknown };
-        Some((fate, Cause::GoAway { reason }))
-    };
     match fault {
         // The client's pool has seen the connection close.
         Fault::GracefulIdle => None,
         // hyper-util takes back what a used connection handed back, and sends it on a new one by itself.
         Fault::GracefulOpen => None,
-        Fault::LowLastStream => goaway(Reason::NO_ERROR),
-        Fault::GoAwayWithError => goaway(Reason::INTERNAL_ERROR),
+        Fault::GoAway(code) => {
+            let fate = if stack.shows_polling(content) { Fate::NotProcessed } else { Fate::Unknown };
+            Some((fate, Cause::GoAway { reason: Reason::from_code(code) }))
+        }
         Fault::Refused => Some((Fate::NotProcessed, Cause::Refused)),
+        // The two sides do not understand each other.
+        Fault::Reset(reason::PROTOCOL_ERROR) => Some((Fate::Permanent, reset(reason::PROTOCOL_ERROR))),
+        Fault::Reset(code) => Some((Fate::Unknown, reset(code))),
         Fault::CutBeforeHead => Some((Fate::Unknown, Cause::Closed)),
-        Fault::ResetWithinBody => Some((Fate::Unknown, Cause::Reset { reason: Reason::INTERNAL_ERROR })),
+        Fault::ResetWithinBody => Some((Fate::Unknown, reset(reason::INTERNAL_ERROR))),
+        Fault::ResetAfterHead => None,
         // Who watches the connection knows before the timeout.
         Fault::Silent if stack.watches() => Some((Fate::Unknown, Cause::Silent)),
         Fault::Silent => Some((Fate::Unknown, Cause::Timeout)),
+        Fault::BodyFails => Some((Fate::Permanent, Cause::Body)),
         Fault::ConnectRefused => Some((Fate::NotSent, Cause::Connect)),
         Fault::Untrusted => Some((Fate::Permanent, Cause::Certificate)),
     }
+}
+
+fn reset(code: u32) -> Cause {
+    Cause::Reset { reason: Reason::from_code(code) }
 }
 
 /// Whether another attempt, within the limits of the layer, meets a connection that works.
