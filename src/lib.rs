@@ -36,7 +36,7 @@
 //! |---|---|
 //! | [`retry`] | the layer: what is resent, how often, and how to set it |
 //! | [`fate`] | what an error proves, for any error of hyper, hyper-util, h2, io and tower's timeouts; usable by itself |
-//! | [`body`] | the request body that can be sent again; usable by itself |
+//! | [`body`] | the request body that can be sent again, the response body that is whole or fails; usable by itself |
 //! | [`health`] | connections that close, drain or fall silent: seen at the socket, left before a request fails |
 #![cfg_attr(
     feature = "reqwest",

@@ -1,4 +1,5 @@
-//! A request body that can be sent again, without `Clone` and mostly without a buffer.
+//! A request body that can be sent again, without `Clone` and mostly without a buffer; and a response body that is
+//! [whole], or ends in an error.
 //!
 //! [`replay`] splits a body in two: a [`ReplayBody`], which goes into the request, and a [`Rewind`], which stays with
 //! whoever may have to send the request again.
@@ -43,10 +44,12 @@ mod recording;
 mod replay_body;
 mod rewind;
 mod slot;
+pub mod whole;
 
 pub use self::error::{SourceError, Superseded};
 pub use self::replay_body::ReplayBody;
 pub use self::rewind::Rewind;
+pub use self::whole::{Whole, WholeBody, WholeBodyLayer, WrongLength};
 
 use http_body::Body;
 

@@ -15,7 +15,8 @@ use tower::{Layer, Service};
 use super::Renew;
 use super::health::uri;
 use super::request::KeptRequest;
-use crate::body::{ReplayBody, SourceError};
+use super::whole::whole;
+use crate::body::{ReplayBody, SourceError, WholeBodyLayer};
 use crate::body_use::BodyUse;
 use crate::retry::Typed;
 use crate::retry::request::Kept;
@@ -44,6 +45,14 @@ impl Middleware for ConnectionHealthLayer {
         let result = next.run(request, extensions).await;
         watched.note(&result);
         result
+    }
+}
+
+#[async_trait]
+impl Middleware for WholeBodyLayer {
+    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+        let method = request.method().clone();
+        Ok(whole(next.run(request, extensions).await?, &method))
     }
 }
 

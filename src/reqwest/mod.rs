@@ -103,6 +103,8 @@ mod middleware;
 mod renew;
 mod request;
 mod service;
+mod whole;
 
 pub use self::health::Watching;
 pub use self::renew::{Renew, RenewBuilder, Renewal, Renewing};
+pub use self::whole::Checking;

@@ -171,7 +171,7 @@ impl Played {
                 vec![]
             }
         };
-        pending().await;
+        pending::<()>().await;
     }
 
     async fn first(&self, tell: impl FnOnce()) -> H2Conn {
