@@ -4,16 +4,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use http::{Extensions, Method};
+use http::{Extensions, Method, Uri};
+use reqwest::multipart::{Form, Part};
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next, Result};
+use reqwest_retry::RetryTransientMiddleware;
+use reqwest_retry::policies::ExponentialBackoff;
 use tower_redial::RetryOnCanceledLayer;
 use tower_redial::fate::Verdict;
 use tower_redial::retry::{Attempts, Idempotent, NoRetry, ResendCount, Stop};
 
 use crate::setup::{self, Decisions, request, stream, with_body};
 use crate::support::bound::within;
-use crate::support::{Cut, Fault, FaultyServer};
+use crate::support::{Cut, Fault, FaultyServer, REQUEST_ID};
 
 /// Cuts or refuses the first `count` requests.
 async fn failing(count: u64, fault: Fault) -> FaultyServer {
@@ -111,15 +114,39 @@ async fn attempts_do_not_multiply() {
     assert_eq!(server.ledger().times("1"), 5);
 }
 
-/// A one-shot stream is sent again, where other middleware refuses it before the first attempt.
+/// B2, B11: a one-shot stream and a multipart form are sent again, where reqwest-retry refuses them before the first attempt.
 #[tokio::test]
-async fn a_stream_is_resent() {
-    let server = failing(1, CUT).await;
+async fn streams_and_forms_are_resent() {
+    let put =
+        |client: &ClientWithMiddleware, uri: &Uri, id: &'static str| client.put(uri.to_string()).header(REQUEST_ID, id);
+    let form = || {
+        let file = Part::stream(stream(b"the contents of a file", 5)).file_name("file.txt");
+        Form::new().text("name", "value").part("file", file)
+    };
+    let server = failing(0, CUT).await;
+    let backoff = ExponentialBackoff::builder().build_with_max_retries(3);
+    let middleware = RetryTransientMiddleware::new_with_policy(backoff);
+    let neighbour = ClientBuilder::new(setup::client()).with(middleware).build();
+    let requests = [
+        put(&neighbour, &server.uri("/"), "1").body(stream(b"parts", 2)),
+        put(&neighbour, &server.uri("/"), "2").multipart(form()),
+    ];
+    for request in requests {
+        assert!(within("an error", request.send()).await.unwrap_err().is_middleware());
+    }
+    assert_eq!(server.ledger().total_seen(), 0);
+
+    let server = FaultyServer::builder().choose(|_, nth| (nth % 2 == 1).then_some(CUT)).start().await;
     let client = ClientBuilder::new(setup::client()).with(RetryOnCanceledLayer::new()).build();
-    let put = with_body(Method::PUT, &server.uri("/"), "1", stream(b"a body in parts", 3));
-    let response = within("a response", client.execute(put)).await.unwrap();
-    assert_eq!(response.extensions().get::<Attempts>().unwrap().resends(), 1);
-    assert_eq!(server.ledger().times("1"), 2);
+    let requests = [
+        put(&client, &server.uri("/"), "1").body(stream(b"parts", 2)),
+        put(&client, &server.uri("/"), "2").multipart(form()),
+    ];
+    for request in requests {
+        let response = within("a response", request.send()).await.unwrap();
+        assert_eq!(response.extensions().get::<Attempts>().unwrap().resends(), 1);
+    }
+    assert_eq!((server.ledger().times("1"), server.ledger().times("2")), (2, 2));
 }
 
 /// An error of a middleware below counts for what it proves, and comes out as it went in.
