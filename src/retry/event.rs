@@ -104,7 +104,8 @@ pub enum Stop {
     BodyUsed,
     /// It was resent as often as allowed.
     MaxResends,
-    /// The next attempt would begin later than [`retry_for`](super::RetryOnCanceledLayer::retry_for) allows.
+    /// The next attempt would begin later than [`retry_for`](super::RetryOnCanceledLayer::retry_for) allows, or when a gRPC
+    /// call's own `grpc-timeout` is over.
     OutOfTime {
         /// The backoff that would have come first.
         wait: Duration,

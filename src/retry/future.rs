@@ -12,6 +12,7 @@ use tower::Service;
 use tower::util::rng::{HasherRng, Rng};
 
 use super::event::{Decision, Event, Stop};
+use super::grpc;
 use super::layer::Config;
 use super::policy::{Case, Past, Plan};
 use super::request::Kept;
@@ -80,6 +81,8 @@ struct Exchange {
     config: Arc<Config>,
     single_hop: bool,
     began: Instant,
+    /// The time that the request itself says it has.
+    timeout: Option<Duration>,
     past: Past,
     resends: u32,
     attempts: Vec<Attempt>,
@@ -94,13 +97,22 @@ where
         let single_hop = config.policy.single_hop.unwrap_or(Q::SINGLE_HOP);
         let (request, kept) = request.keep(Keeping { replay_limit: config.replay_limit, single_hop });
         let began = Instant::now();
+        let timeout = grpc::timeout(kept.head());
         let future = service.call(request);
         Self {
             state: State::Attempting { future },
             failed: None,
             service: Some(service),
             kept: Some(kept),
-            exchange: Exchange { config, single_hop, began, past: Past::default(), resends: 0, attempts: Vec::new() },
+            exchange: Exchange {
+                config,
+                single_hop,
+                began,
+                timeout,
+                past: Past::default(),
+                resends: 0,
+                attempts: Vec::new(),
+            },
             marker: PhantomData,
         }
     }
@@ -259,7 +271,10 @@ impl Exchange {
 
     fn decide(&self, failure: Failure, body_left: bool, elapsed: Duration, kept: &impl Kept) -> Result<Plan, Stop> {
         let head = kept.head();
-        let said = self.config.treatment.as_ref().map_or(Treatment::ByRequest, |treatment| treatment(head));
+        let said = match self.config.treatment.as_ref().map_or(Treatment::ByRequest, |treatment| treatment(head)) {
+            Treatment::ByRequest if grpc::calls_one_of(head, &self.config.grpc_methods) => Treatment::Idempotent,
+            said => said,
+        };
         let case = Case {
             failure,
             safety: Safety::of(head, said, &self.config.idempotent_methods),
@@ -267,6 +282,7 @@ impl Exchange {
             nested: head.extensions.get::<ResendCount>().is_some(),
             body_left,
             elapsed,
+            timeout: self.timeout,
             past: self.past,
         };
         let plan = self.config.policy.decide(&case, HasherRng::new().next_f64())?;
@@ -281,7 +297,8 @@ impl Exchange {
     /// not before, so that no token is taken for a resend that does not take place.
     fn send<E, K: Kept>(&mut self, failed: Failed<E, K::Taken>, kept: &K) -> Result<K::Sent, E> {
         // The clock may have gone on unseen: a suspended machine, a parent that does not poll.
-        if self.began.elapsed() > self.config.policy.retry_for {
+        let elapsed = self.began.elapsed();
+        if self.config.policy.is_late(elapsed, self.timeout) {
             return Err(self.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }, kept));
         }
         let plan = &failed.plan;
@@ -292,6 +309,7 @@ impl Exchange {
         self.remember(&failed, kept);
         let mut head = kept.head().clone();
         head.extensions.insert(ResendCount::new(self.resends));
+        grpc::prepare(&mut head, elapsed, self.past.maybe_processed());
         Ok(kept.resend(head, failed.body))
     }
 
@@ -322,7 +340,9 @@ impl Exchange {
 
     /// A timer for when no resend may begin any more; none where there is no runtime to have one in.
     fn time_left(&self) -> Option<Sleep> {
-        can_wait().then(|| sleep(self.config.policy.retry_for.saturating_sub(self.began.elapsed())))
+        let retry_for = self.config.policy.retry_for;
+        let time = self.timeout.map_or(retry_for, |timeout| timeout.min(retry_for));
+        can_wait().then(|| sleep(time.saturating_sub(self.began.elapsed())))
     }
 
     fn report(&self, failure: Failure, decision: Decision, body_error: Option<SourceError>, kept: &impl Kept) {

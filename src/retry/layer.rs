@@ -7,6 +7,7 @@ use http::Method;
 use http::request::Parts;
 use tower::Layer;
 
+use super::grpc;
 use super::policy::Policy;
 use super::treatment::IDEMPOTENT_METHODS;
 use super::{Event, Limits, RetryOnCanceled, Treatment, Typed};
@@ -24,6 +25,7 @@ use super::{Event, Limits, RetryOnCanceled, Treatment, Typed};
 /// | [`retry_for`](Self::retry_for) | 30 s |
 /// | [`replay_limit`](Self::replay_limit) | 64 KiB |
 /// | [`idempotent_methods`](Self::idempotent_methods) | GET, HEAD, PUT, DELETE, OPTIONS, TRACE |
+/// | [`idempotent_grpc_methods`](Self::idempotent_grpc_methods) | none |
 /// | [`single_hop`](Self::single_hop) | `true`; around reqwest `false` |
 /// | [`trust_goaway`](Self::trust_goaway), [`resend_timeouts`](Self::resend_timeouts), [`observe_only`](Self::observe_only) | `false` |
 ///
@@ -44,6 +46,7 @@ pub(super) struct Config {
     pub(super) policy: Policy,
     pub(super) replay_limit: usize,
     pub(super) idempotent_methods: Arc<[Method]>,
+    pub(super) grpc_methods: Arc<[Box<str>]>,
     pub(super) treatment: Option<Arc<TreatmentFn>>,
     pub(super) on_retry: Option<Arc<OnRetryFn>>,
 }
@@ -57,6 +60,7 @@ impl<M> RetryOnCanceledLayer<M> {
                 policy: Policy::default(),
                 replay_limit: 64 * 1024,
                 idempotent_methods: Arc::new(IDEMPOTENT_METHODS),
+                grpc_methods: Arc::new([]),
                 treatment: None,
                 on_retry: None,
             }),
@@ -102,6 +106,24 @@ impl<M> RetryOnCanceledLayer<M> {
         self
     }
 
+    /// The gRPC methods that may be processed twice, each by its full name. gRPC sends everything by POST.
+    ///
+    /// ```
+    /// use tower_redial::{RetryOnCanceledLayer, retry};
+    ///
+    /// let layer = RetryOnCanceledLayer::<retry::Boxed>::new()
+    ///     .idempotent_grpc_methods(["/shop.Catalog/Get", "/shop.Catalog/List"]);
+    /// # drop(layer);
+    /// ```
+    ///
+    /// A call is told by its content-type, `application/grpc` and what may follow. Where
+    /// [`treatment`](Self::treatment) says something of a call other than [`Treatment::ByRequest`], that counts.
+    #[must_use]
+    pub fn idempotent_grpc_methods(mut self, methods: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.config_mut().grpc_methods = methods.into_iter().map(|name| grpc::method(name.as_ref())).collect();
+        self
+    }
+
     /// A predicate over the request's head, for what its method does not tell. It is asked only after a failure.
     ///
     /// ```
@@ -109,8 +131,7 @@ impl<M> RetryOnCanceledLayer<M> {
     /// use tower_redial::RetryOnCanceledLayer;
     /// use tower_redial::retry::Treatment;
     ///
-    /// // gRPC sends everything by POST.
-    /// let idempotent = ["/shop.Catalog/Get", "/shop.Catalog/List"];
+    /// let idempotent = ["/search", "/lookup"];
     /// let layer = RetryOnCanceledLayer::<tower_redial::retry::Typed>::new().treatment(move |head: &Parts| {
     ///     if idempotent.contains(&head.uri.path()) { Treatment::Idempotent } else { Treatment::ByRequest }
     /// });
@@ -204,6 +225,7 @@ impl fmt::Debug for Config {
             .field("policy", &self.policy)
             .field("replay_limit", &self.replay_limit)
             .field("idempotent_methods", &self.idempotent_methods)
+            .field("grpc_methods", &self.grpc_methods)
             .field("treatment", &self.treatment.as_ref().map(|_| ".."))
             .field("on_retry", &self.on_retry.as_ref().map(|_| ".."))
             .finish()

@@ -49,7 +49,18 @@
 //! 1. [`NoRetry`] in the request's extensions, or [`Treatment::NoRetry`]: never resent;
 //! 2. CONNECT, and requests with an `Upgrade` header: only where they were not sent;
 //! 3. [`Treatment::Idempotent`] or [`Treatment::NotIdempotent`] from the layer's predicate;
-//! 4. the method, an `Idempotency-Key` header, or [`Idempotent`] in the extensions.
+//! 4. a gRPC method of [`idempotent_grpc_methods`](RetryOnCanceledLayer::idempotent_grpc_methods);
+//! 5. the method, an `Idempotency-Key` header, or [`Idempotent`] in the extensions.
+//!
+//! # gRPC
+//!
+//! A request with a content-type of `application/grpc`, and what may follow, is a gRPC call, whatever client it goes through:
+//!
+//! - the caller's deadline is one for all attempts: on a resend `grpc-timeout` is what the attempts before left of it, and
+//!   where that is nothing, there is no resend ([`Stop::OutOfTime`]);
+//! - `grpc-previous-rpc-attempts` tells the server how many earlier attempts it may have seen. As in gRPC's own libraries,
+//!   those that were provably not processed do not count (proposal A6, "Transparent Retries");
+//! - once a response's headers have come, trailers-only responses among them, nothing is resent: a status is a response.
 //!
 //! # What you see of it
 //!
@@ -91,6 +102,7 @@ mod backoff;
 mod budget;
 mod event;
 mod future;
+pub(crate) mod grpc;
 mod layer;
 mod limits;
 mod policy;

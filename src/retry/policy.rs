@@ -58,6 +58,8 @@ pub(super) struct Case {
     pub(super) body_left: bool,
     /// Since its first attempt began.
     pub(super) elapsed: Duration,
+    /// When it has to be over, counted from the same moment, where the request itself says so.
+    pub(super) timeout: Option<Duration>,
     pub(super) past: Past,
 }
 
@@ -67,11 +69,17 @@ pub(super) struct Past {
     transparent: u32,
     after_loss: u32,
     after_local: bool,
+    maybe_processed: u32,
 }
 
 impl Past {
     pub(super) fn is_empty(&self) -> bool {
         self.transparent == 0 && self.after_loss == 0
+    }
+
+    /// How many attempts the server may have processed.
+    pub(super) fn maybe_processed(&self) -> u32 {
+        self.maybe_processed
     }
 
     fn in_lane(&self, lane: Lane) -> u32 {
@@ -87,6 +95,9 @@ impl Past {
             Lane::AfterLoss => self.after_loss = self.after_loss.saturating_add(1),
         }
         self.after_local |= failure.at_most_once();
+        if !failure.fate().is_proof() {
+            self.maybe_processed = self.maybe_processed.saturating_add(1);
+        }
     }
 }
 
@@ -106,6 +117,11 @@ impl Policy {
         }
     }
 
+    /// Whether it is too late for a resend to begin, or for what has a timeout of its own to be answered at all.
+    pub(super) fn is_late(&self, elapsed: Duration, timeout: Option<Duration>) -> bool {
+        elapsed > self.retry_for || timeout.is_some_and(|timeout| elapsed >= timeout)
+    }
+
     /// Decides about one failure. `random`, of `0.0..1.0`, is the jitter.
     pub(super) fn decide(&self, case: &Case, random: f64) -> Result<Plan, Stop> {
         self.may_resend(case)?;
@@ -120,7 +136,7 @@ impl Policy {
             return Err(Stop::MaxResends);
         }
         let wait = limits.backoff.wait(earlier, random);
-        if case.elapsed.saturating_add(wait) > self.retry_for {
+        if self.is_late(case.elapsed.saturating_add(wait), case.timeout) {
             return Err(Stop::OutOfTime { wait });
         }
         if self.observe_only {

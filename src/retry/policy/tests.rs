@@ -9,6 +9,7 @@ fn case(fate: Fate, cause: Cause, safety: Safety) -> Case {
         nested: false,
         body_left: true,
         elapsed: Duration::ZERO,
+        timeout: None,
         past: Past::default(),
     }
 }
@@ -127,6 +128,17 @@ fn no_resend_begins_after_retry_for() {
     assert!(Policy::default().decide(&case, 1.0).is_ok());
     case.elapsed = Duration::from_millis(29_951);
     assert_eq!(Policy::default().decide(&case, 1.0), Err(Stop::OutOfTime { wait: Duration::from_millis(50) }));
+}
+
+/// W5: nor when the time that the request itself has would be over.
+#[test]
+fn no_resend_begins_after_the_requests_own_timeout() {
+    let mut case = case(Fate::NotSent, Cause::HandedBack, Safety::OnProof);
+    case.timeout = Some(Duration::from_secs(1));
+    case.elapsed = Duration::from_millis(999);
+    assert!(Policy::default().decide(&case, 1.0).is_ok());
+    case.elapsed = Duration::from_secs(1);
+    assert_eq!(Policy::default().decide(&case, 1.0), Err(Stop::OutOfTime { wait: Duration::ZERO }));
 }
 
 #[test]
