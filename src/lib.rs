@@ -109,6 +109,8 @@ pub mod health;
 pub mod reqwest;
 pub mod retry;
 mod timer;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 
 pub use self::body::ReplayBody;
 pub use self::fate::{BodyUse, Cause, Failure, Fate};

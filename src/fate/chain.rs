@@ -15,6 +15,8 @@ const READERS: &[Reader] = &[
     super::reqwest_middleware::read,
     #[cfg(feature = "reqwest")]
     super::reqwest::read,
+    #[cfg(feature = "tonic")]
+    super::tonic::read,
     super::hyper_util::read,
     super::hyper::read,
     super::h2::read,

@@ -94,6 +94,8 @@ mod reqwest;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest_middleware;
 mod table;
+#[cfg(feature = "tonic")]
+mod tonic;
 mod tower;
 mod verdict;
 
