@@ -131,6 +131,11 @@ impl Builder {
     /// Whether a connection that cannot be taken out of its client's pool is drained by a GOAWAY that the client
     /// is given as if the peer had sent it.
     ///
+    /// The notice of a graceful shutdown that a peer gives first (GOAWAY with the highest stream id, RFC 9113, section 6.8) is held back
+    /// in the same way: the requests that are on their way go out first, for half a second at the most, and new ones wait. hyper 1.12
+    /// fails those that a GOAWAY finds in between, and nobody can tell whether the peer has processed them (see
+    /// [`fate`](crate::fate#why-a-goaway-is-no-proof-by-itself)).
+    ///
     /// For clients that have no pool to be told, tonic's for instance. Only under
     /// [`RetryOnCanceled`](crate::RetryOnCanceled): a request that is handed over in the very moment may come back unsent.
     pub fn own_goaway(mut self, own_goaway: bool) -> Self {

@@ -19,6 +19,10 @@ use super::{Event, Origin};
 /// How long a GOAWAY of our own waits for the requests that are on their way to its connection, and then for its place.
 const SWITCH_WITHIN: Duration = Duration::from_millis(500);
 
+/// How long it waits when they have all been sent. hyper 1.12 looks once more whether the connection is ready after it has handed a
+/// request over (`proto/h2/client.rs`, the second `poll_ready` in `ClientTask`), in another task than the one that writes.
+const SETTLE: Duration = Duration::from_millis(10);
+
 /// Tells a connection from every other of the same [`ConnectionHealth`](super::ConnectionHealth).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
@@ -91,6 +95,8 @@ pub(super) struct Inner {
     drained: Option<Drain>,
     limit: Option<Option<u32>>,
     switch: Switch,
+    /// The peer's notice of a graceful shutdown was taken out: ours stands for it.
+    taken: bool,
     /// The client was told.
     poisoned: bool,
     ended: Option<Duration>,
@@ -103,8 +109,8 @@ pub(super) struct Inner {
 enum Switch {
     /// It is not wanted.
     No,
-    /// Nobody new is let in, and those who were may still be on their way.
-    Waiting { since: Duration },
+    /// Nobody new is let in, and those who were may still be on their way, or have been sent just now.
+    Waiting { since: Duration, sent: Option<Duration> },
     /// It is to be put in, where the peer's next frame ends.
     Due { since: Duration },
     /// It was given to the client, who may not have read it yet.
@@ -190,6 +196,11 @@ impl Connection {
         self.step(|inner, _| inner.machine.drain());
         // A GOAWAY of our own is put in by the task that reads.
         self.wake_reader();
+    }
+
+    /// Whether the peer's notice of a graceful shutdown is to wait for the requests that are on their way.
+    pub(super) fn takes_goaway(&self) -> bool {
+        self.0.hub.config.own_goaway
     }
 
     pub(super) fn view(&self) -> Arc<View> {
@@ -393,6 +404,7 @@ impl Inner {
             drained: None,
             limit: None,
             switch: Switch::No,
+            taken: false,
             poisoned: false,
             ended: None,
             #[cfg(feature = "metrics")]
@@ -418,7 +430,17 @@ impl Inner {
     pub(super) fn inbound(&mut self, event: &frame::Event, now: Duration) {
         if let frame::Event::End(frame::Frame::GoAway { debug_data, .. }) = event {
             self.debug_data = Some(*debug_data).filter(|data| !data.as_bytes().is_empty());
+            // None of ours may follow it.
+            if matches!(self.switch, Switch::Waiting { .. } | Switch::Due { .. }) {
+                self.switch = Switch::Done;
+            }
         }
+        self.machine.inbound(event, now);
+    }
+
+    /// The peer's notice of a graceful shutdown came, and the client has not been given it.
+    pub(super) fn took_goaway(&mut self, event: &frame::Event, now: Duration) {
+        self.taken = true;
         self.machine.inbound(event, now);
     }
 
@@ -445,12 +467,17 @@ impl Inner {
                 Action::Fail(close) => turn.fail = Some(close),
             }
         }
-        if let Switch::Waiting { since } = self.switch {
+        if let Switch::Waiting { since, sent } = self.switch {
+            let in_call = shared.site.gate.in_call(shared.id);
             // Each request that was let in and has no response yet has a stream by now.
-            let all_sent = shared.site.gate.in_call() <= self.machine.unanswered_streams();
-            if all_sent || now >= since.saturating_add(SWITCH_WITHIN) {
-                self.switch = Switch::Due { since: now };
-            }
+            let all_sent = in_call <= self.machine.unanswered_streams();
+            let sent = if all_sent { sent.or(Some(now)) } else { None };
+            let settled = sent.is_some_and(|sent| in_call == 0 || now >= sent.saturating_add(SETTLE));
+            self.switch = if settled || now >= since.saturating_add(SWITCH_WITHIN) {
+                Switch::Due { since: now }
+            } else {
+                Switch::Waiting { since, sent }
+            };
         }
         turn.goaway = matches!(self.switch, Switch::Due { .. });
         if let Switch::Due { since } = self.switch {
@@ -460,7 +487,12 @@ impl Inner {
             }
         }
         let switch = match self.switch {
-            Switch::Waiting { since } | Switch::Due { since } => Some(since.saturating_add(SWITCH_WITHIN)),
+            // Nobody tells the connection that a response was taken: it looks again.
+            Switch::Waiting { since, sent } => {
+                let look = sent.unwrap_or(now).saturating_add(SETTLE);
+                Some(look.min(since.saturating_add(SWITCH_WITHIN)))
+            }
+            Switch::Due { since } => Some(since.saturating_add(SWITCH_WITHIN)),
             Switch::No | Switch::Given | Switch::Done => None,
         };
         turn.deadline = [self.machine.deadline(), switch].into_iter().flatten().min();
@@ -497,6 +529,9 @@ impl Inner {
             }
         }
         let limit = self.machine.peer_limit();
+        if shared.hub.config.own_goaway {
+            shared.view.publish_unanswered(self.machine.unanswered_streams());
+        }
         effects.look_again = shared.view.publish(self.standing(), limit, self.machine.open_streams());
         #[cfg(feature = "metrics")]
         self.report(shared);
@@ -514,16 +549,18 @@ impl Inner {
                 self.poisoned = true;
             }
             self.machine.retired();
-            // A GOAWAY is not needed any more; one that is due comes all the same.
-            if matches!(self.switch, Switch::Waiting { .. }) {
-                self.switch = Switch::Done;
+            if !self.taken {
+                // A GOAWAY is not needed any more; one that is due comes all the same.
+                if matches!(self.switch, Switch::Waiting { .. }) {
+                    self.switch = Switch::Done;
+                }
+                return;
             }
-            return;
         }
-        let peers = matches!(state, State::Draining(Drain::GoAway { .. }));
+        let peers = matches!(state, State::Draining(Drain::GoAway { .. })) && !self.taken;
         let drains = matches!(state, State::Draining(_)) && !peers;
         if drains && self.protocol == Protocol::Http2 && shared.hub.config.own_goaway && self.switch == Switch::No {
-            self.switch = Switch::Waiting { since: now };
+            self.switch = Switch::Waiting { since: now, sent: None };
         }
     }
 

@@ -40,11 +40,17 @@ pub(super) struct View {
     /// [`u64::MAX`] where there is none.
     limit: AtomicU64,
     open: AtomicU32,
+    unanswered: AtomicU32,
 }
 
 impl View {
     pub(super) const fn new() -> Self {
-        Self { standing: AtomicU8::new(0), limit: AtomicU64::new(u64::MAX), open: AtomicU32::new(0) }
+        Self {
+            standing: AtomicU8::new(0),
+            limit: AtomicU64::new(u64::MAX),
+            open: AtomicU32::new(0),
+            unanswered: AtomicU32::new(0),
+        }
     }
 
     /// Whether anything changed that could let somebody in. What is stored here is seen by a [`Gate`] that is asked later.
@@ -80,6 +86,15 @@ impl View {
 
     fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst) as usize
+    }
+
+    /// How many of its streams have no answer yet.
+    pub(super) fn publish_unanswered(&self, unanswered: usize) {
+        self.unanswered.store(u32::try_from(unanswered).unwrap_or(u32::MAX), Ordering::SeqCst);
+    }
+
+    fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::SeqCst) as usize
     }
 }
 
@@ -265,9 +280,11 @@ impl Gate {
         wake(woken);
     }
 
-    /// Requests that were let in and whose response has not begun.
-    pub(super) fn in_call(&self) -> usize {
-        self.lock().unanswered
+    /// Requests that were let in, whose response has not begun, and that have no stream on another connection than this.
+    pub(super) fn in_call(&self, connection: ConnectionId) -> usize {
+        let inner = self.lock();
+        let others = inner.entries.iter().filter(|entry| entry.connection != connection);
+        inner.unanswered.saturating_sub(others.map(|entry| entry.view.unanswered()).sum())
     }
 
     /// Permits that are out, and requests that wait.
@@ -574,14 +591,14 @@ mod tests {
         let view = connect(&gate, 1, 10);
         view.publish(Standing::Held, Some(10), 0);
         let ticket = enter(&gate).unwrap_err();
-        assert_eq!(gate.in_call(), 0);
+        assert_eq!(gate.in_call(ConnectionId(1)), 0);
         view.publish(Standing::Gone, Some(10), 0);
         gate.look_again();
         assert!(is_turn(&gate, ticket));
-        assert_eq!(gate.in_call(), 1);
+        assert_eq!(gate.in_call(ConnectionId(1)), 1);
         gate.answered();
         gate.release(None, true);
-        assert_eq!((gate.in_call(), gate.load()), (0, (0, 0)));
+        assert_eq!((gate.in_call(ConnectionId(1)), gate.load()), (0, (0, 0)));
     }
 
     /// However requests come, wait, leave and are answered on any number of threads, the limit holds and nothing is left.

@@ -1,17 +1,33 @@
 //! What comes in: the peer's bytes, less the answers to our own PINGs, more a GOAWAY of our own. No IO.
+//!
+//! Where it is asked for, the peer's first notice of a graceful shutdown is taken out too, so that ours can stand for it at a
+//! better moment; and the PINGs that follow it until then, since a peer takes the answer to one for a sign that no request of before is
+//! on its way any more.
+
+use std::ops::Range;
 
 use tokio::io::ReadBuf;
 
-use super::frame::{Event, Frame, Scanner};
+use super::frame::{Event, Frame, Header, Scanner};
+use crate::fate::Reason;
 
 /// A PING or GOAWAY without debug data: a header and eight bytes.
 pub(super) const FRAME: usize = 17;
+
+/// How many PINGs of the peer's wait for a GOAWAY of ours.
+const PINGS: usize = 8;
 
 /// The first half of our PINGs' payload; the second is a number.
 const OURS: [u8; 4] = *b"rdil";
 
 const PING: u8 = 0x6;
 const ACK: u8 = 0x1;
+
+const GOAWAY_KIND: u8 = 0x7;
+
+/// A frame's header, and the highest stream id there is (RFC 9113, sections 4.1 and 5.1.1).
+const HEADER: usize = 9;
+const LAST_OF_ALL: u32 = (1 << 31) - 1;
 
 /// A graceful GOAWAY: NO_ERROR, and the highest stream id there is (RFC 9113, section 6.8).
 pub(super) const GOAWAY: [u8; FRAME] = *b"\0\0\x08\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0";
@@ -65,6 +81,8 @@ impl Unanswered {
 pub(super) enum Told {
     /// An event of the peer's.
     Event(Event),
+    /// The same, a notice of a graceful shutdown that nobody above is to see yet.
+    Taken(Event),
     /// The answer to a PING of ours, which nobody above is to see.
     Answer {
         /// None is unanswered any more.
@@ -82,6 +100,14 @@ pub(super) struct Inbound {
     pub(super) unanswered: Unanswered,
     /// A GOAWAY is to be put in at the next boundary.
     goaway: bool,
+    /// The peer's notice of a graceful shutdown is to be taken out.
+    takes_goaway: bool,
+    /// It was, and ours has not been put in yet.
+    took_goaway: bool,
+    /// What the peer's PINGs since had in them.
+    pings: Vec<[u8; 8]>,
+    /// A GOAWAY of the peer's went through: it may name a last stream, and none of ours may follow it.
+    passed_goaway: bool,
     /// The beginning of a frame that may have to be taken out.
     held: [u8; FRAME],
     held_len: usize,
@@ -93,8 +119,12 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(takes_goaway: bool) -> Self {
         Self {
+            takes_goaway,
+            took_goaway: false,
+            pings: Vec::new(),
+            passed_goaway: false,
             scanner: Scanner::inbound(),
             unanswered: Unanswered { sent: 0, answered: 0 },
             goaway: false,
@@ -108,7 +138,7 @@ impl Inbound {
 
     /// Whether bytes have to go through [`filter`](Self::filter).
     pub(super) fn is_filtering(&self) -> bool {
-        let wanted = (self.unanswered.any() || self.goaway) && !self.scanner.is_off();
+        let wanted = (self.unanswered.any() || self.goaway || self.took_goaway) && !self.scanner.is_off();
         wanted || self.held_len > 0 || self.has_queue()
     }
 
@@ -116,12 +146,62 @@ impl Inbound {
         self.taken < self.queue.len()
     }
 
-    /// Looks at bytes that go by as they are.
-    pub(super) fn pass(&mut self, mut bytes: &[u8], mut told: impl FnMut(Told)) {
-        while let Some(event) = self.scanner.next(&mut bytes) {
+    /// Looks at bytes that go by as they are; or up to the end of what is to be taken out, and says where that stands.
+    ///
+    /// One that came in two pieces goes by: its beginning is with the client.
+    pub(super) fn pass(&mut self, bytes: &[u8], mut told: impl FnMut(Told)) -> Option<Range<usize>> {
+        let mut rest = bytes;
+        let mut began = None;
+        while let Some(event) = self.scanner.next(&mut rest) {
+            let at = bytes.len() - rest.len();
+            match event {
+                Event::Begin(header) => began = at.checked_sub(HEADER).filter(|_| self.may_take(&header)),
+                Event::End(frame) => match began {
+                    Some(began) if self.takes(&frame) => {
+                        self.holding = self.scanner.at_boundary();
+                        self.took_goaway = true;
+                        told(Told::Taken(event));
+                        return Some(began..at);
+                    }
+                    _ => self.passes(&frame),
+                },
+                Event::NotHttp2 | Event::Preface => {}
+            }
             told(Told::Event(event));
         }
         self.holding = self.scanner.at_boundary();
+        None
+    }
+
+    fn may_take(&self, header: &Header) -> bool {
+        self.takes_goaway && header.kind == GOAWAY_KIND && header.length as usize == FRAME - HEADER
+    }
+
+    /// Whether this frame is to be taken out, if it can be.
+    fn takes(&self, frame: &Frame) -> bool {
+        let notice = matches!(frame, Frame::GoAway { last_stream_id: LAST_OF_ALL, reason: Reason::NO_ERROR, .. });
+        notice && self.takes_goaway && !self.passed_goaway
+    }
+
+    /// The client is given this frame.
+    fn passes(&mut self, frame: &Frame) {
+        if matches!(frame, Frame::GoAway { .. }) {
+            self.passed_goaway = true;
+            self.goaway = false;
+        }
+    }
+
+    fn may_wait(&self, header: &Header) -> bool {
+        self.took_goaway && header.kind == PING && header.flags & ACK == 0 && self.pings.len() < PINGS
+    }
+
+    /// Gives the client the PINGs that waited. At a boundary only.
+    fn put_pings(&mut self) {
+        self.took_goaway = false;
+        for payload in std::mem::take(&mut self.pings) {
+            self.queue.extend_from_slice(b"\0\0\x08\x06\0\0\0\0\0");
+            self.queue.extend_from_slice(&payload);
+        }
     }
 
     /// Puts bytes into the queue, but for what is ours.
@@ -135,7 +215,7 @@ impl Inbound {
             match event {
                 Event::Begin(header) => {
                     let may_be_ours = header.kind == PING && header.flags & ACK != 0 && self.unanswered.any();
-                    if !may_be_ours {
+                    if !may_be_ours && !self.may_take(&header) && !self.may_wait(&header) {
                         self.let_go();
                     }
                     told(Told::Event(event));
@@ -148,8 +228,22 @@ impl Inbound {
                             self.held_len = 0;
                             told(Told::Answer { last: !self.unanswered.any() });
                         }
+                        Frame::Ping { ack: false, payload } if self.held_len == FRAME && self.took_goaway => {
+                            self.held_len = 0;
+                            self.pings.push(payload);
+                            told(Told::Event(event));
+                        }
+                        _ if self.held_len == FRAME && self.takes(&frame) => {
+                            self.held_len = 0;
+                            self.took_goaway = true;
+                            told(Told::Taken(event));
+                        }
                         _ => {
+                            self.passes(&frame);
                             self.let_go();
+                            if self.passed_goaway && self.scanner.at_boundary() {
+                                self.put_pings();
+                            }
                             told(Told::Event(event));
                         }
                     }
@@ -167,7 +261,7 @@ impl Inbound {
 
     /// A graceful GOAWAY is to be put in as soon as a frame may stand there.
     pub(super) fn want_goaway(&mut self) {
-        self.goaway = true;
+        self.goaway = !self.passed_goaway;
         self.put_goaway();
     }
 
@@ -179,7 +273,10 @@ impl Inbound {
     fn put_goaway(&mut self) {
         if self.goaway && self.held_len == 0 && self.scanner.at_boundary() {
             self.goaway = false;
+            // Nothing would stand for another.
+            self.takes_goaway = false;
             self.queue.extend_from_slice(&GOAWAY);
+            self.put_pings();
         }
     }
 
@@ -256,8 +353,14 @@ mod tests {
                 inbound.filter(piece, |what| told.push(what));
                 out.extend(inbound.drain());
             } else {
-                inbound.pass(piece, |what| told.push(what));
-                out.extend_from_slice(piece);
+                match inbound.pass(piece, |what| told.push(what)) {
+                    None => out.extend_from_slice(piece),
+                    Some(taken) => {
+                        out.extend_from_slice(&piece[..taken.start]);
+                        inbound.filter(&piece[taken.end..], |what| told.push(what));
+                        out.extend(inbound.drain());
+                    }
+                }
             }
         }
         out
@@ -270,7 +373,7 @@ mod tests {
     /// An answer that comes late is not the newest PING's.
     #[test]
     fn a_late_answer_is_told_apart() {
-        let mut inbound = Inbound::new();
+        let mut inbound = Inbound::new(false);
         let mut told = Vec::new();
         read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
         inbound.unanswered.send();
@@ -283,7 +386,7 @@ mod tests {
 
     #[test]
     fn another_pings_answer_stays() {
-        let mut inbound = Inbound::new();
+        let mut inbound = Inbound::new(false);
         let mut told = Vec::new();
         read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
         inbound.unanswered.send();
@@ -300,7 +403,7 @@ mod tests {
 
     #[test]
     fn the_end_gives_back_what_was_held() {
-        let mut inbound = Inbound::new();
+        let mut inbound = Inbound::new(false);
         let mut told = Vec::new();
         read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
         inbound.unanswered.send();
@@ -308,6 +411,93 @@ mod tests {
         inbound.finish();
         assert_eq!(inbound.drain(), answer(1)[..16]);
         assert!(inbound.is_filtering(), "and an answer may still come");
+    }
+
+    /// The notice is taken out, whether bytes go by or through the queue, and what names a last stream is not. Nothing of ours
+    /// follows that.
+    #[test]
+    fn a_notice_of_a_graceful_shutdown_is_taken_out() {
+        let settings = frame(4, 0, 0, &[]);
+        let last = frame(GOAWAY_KIND, 0, 0, &[0, 0, 0, 5, 0, 0, 0, 0]);
+        let error = frame(GOAWAY_KIND, 0, 0, &[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 2]);
+        let debug = frame(GOAWAY_KIND, 0, 0, &[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, b'!']);
+        let data = frame(0, 0, 1, b"data");
+        for filtering in [false, true] {
+            let started = |takes: bool| {
+                let mut inbound = Inbound::new(takes);
+                read(&mut inbound, &[&settings], &mut Vec::new());
+                if filtering {
+                    inbound.unanswered.send();
+                }
+                inbound
+            };
+            let notice = [&*data, &GOAWAY, &data].concat();
+            let mut told = Vec::new();
+            assert_eq!(read(&mut started(true), &[&notice], &mut told), [&*data, &data].concat());
+            assert_eq!(told.iter().filter(|told| matches!(told, Told::Taken(_))).count(), 1);
+            assert_eq!(read(&mut started(false), &[&notice], &mut told), notice);
+            for stays in [&last, &error, &debug] {
+                assert_eq!(read(&mut started(true), &[stays], &mut told), **stays);
+            }
+
+            let mut inbound = started(true);
+            assert!(read(&mut inbound, &[&GOAWAY], &mut told).is_empty());
+            assert_eq!(read(&mut inbound, &[&last, &GOAWAY], &mut told), [&*last, &GOAWAY].concat());
+            inbound.want_goaway();
+            assert!(!inbound.goaway_waits() && inbound.drain().is_empty());
+        }
+    }
+
+    /// A peer that gets its PING answered may name the last stream: so that waits too.
+    #[test]
+    fn the_pings_that_follow_a_notice_wait() {
+        let ping = frame(PING, 0, 0, b"shutdown");
+        let data = frame(0, 0, 1, b"data");
+        let last = frame(GOAWAY_KIND, 0, 0, &[0, 0, 0, 5, 0, 0, 0, 0]);
+        let mut told = Vec::new();
+        let mut started = || {
+            let mut inbound = Inbound::new(true);
+            read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
+            assert_eq!(read(&mut inbound, &[&GOAWAY, &ping[..5], &ping[5..], &data], &mut told), data);
+            assert!(inbound.is_filtering());
+            inbound
+        };
+        let mut inbound = started();
+        inbound.want_goaway();
+        assert_eq!(inbound.drain(), [&GOAWAY[..], &ping].concat());
+        assert!(!inbound.is_filtering());
+        let again = [&GOAWAY[..], &ping].concat();
+        assert_eq!(read(&mut inbound, &[&again], &mut Vec::new()), again);
+
+        // Its patience was over.
+        let mut inbound = started();
+        assert_eq!(read(&mut inbound, &[&last], &mut Vec::new()), [&*last, &ping].concat());
+        assert!(!inbound.is_filtering());
+
+        // Nobody's memory is filled.
+        let mut inbound = started();
+        let mut out = Vec::new();
+        for _ in 0..100 {
+            out.extend(read(&mut inbound, &[&ping], &mut Vec::new()));
+        }
+        assert_eq!(out.len(), (101 - PINGS) * FRAME);
+    }
+
+    /// In two pieces it can be taken out of the queue only.
+    #[test]
+    fn a_notice_in_two_pieces_is_whole_or_gone() {
+        for at in 1..FRAME {
+            let (before, after) = GOAWAY.split_at(at);
+            for (filtering, expected) in [(false, &GOAWAY[..]), (true, &[])] {
+                let mut inbound = Inbound::new(true);
+                let mut told = Vec::new();
+                read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
+                if filtering {
+                    inbound.unanswered.send();
+                }
+                assert_eq!(read(&mut inbound, &[before, after], &mut told), expected, "{at}");
+            }
+        }
     }
 
     #[derive(Clone, Debug)]
@@ -337,7 +527,7 @@ mod tests {
             cuts in prop::collection::vec(1_usize..30, 1..200),
             goaway_at in 0_usize..400,
         ) {
-            let mut inbound = Inbound::new();
+            let mut inbound = Inbound::new(false);
             let mut told = Vec::new();
             let mut expected = frame(4, 0, 0, &[]);
             read(&mut inbound, &[&expected.clone()], &mut told);

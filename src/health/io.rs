@@ -62,8 +62,8 @@ impl<T> MonitoredIo<T> {
     pub(super) fn new(io: T, connection: Connection) -> Self {
         Self(TokioIo::new(Monitored {
             inner: TokioIo::new(io),
+            inbound: Inbound::new(connection.takes_goaway()),
             connection,
-            inbound: Inbound::new(),
             outbound: Outbound::new(),
             alarm: Alarm::new(),
             wants_ping: false,
@@ -150,7 +150,6 @@ impl<T: Read + Write + Unpin> Monitored<T> {
 
     /// Tells of bytes that came, and puts into the queue what the client is to read of them.
     fn filter(&mut self, bytes: &[u8]) {
-        self.connection.count_received(bytes.len());
         let inbound = &mut self.inbound;
         // One that waits to be written will be answered by itself.
         let waits = self.wants_ping;
@@ -158,24 +157,32 @@ impl<T: Read + Write + Unpin> Monitored<T> {
             inner.heard(now);
             inbound.filter(bytes, |told| match told {
                 Told::Event(event) => inner.inbound(&event, now),
+                Told::Taken(event) => inner.took_goaway(&event, now),
                 Told::Answer { last } if last && !waits => inner.answered(now),
                 Told::Answer { .. } => {}
             });
         });
     }
 
-    /// Tells of bytes that came and went straight to the client.
-    fn pass(&mut self, bytes: &[u8]) {
+    /// Tells of bytes that came and went straight to the client. What follows a frame that is taken out of them is put into the
+    /// queue.
+    fn pass(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let bytes = &buf.filled()[before..];
         self.connection.count_received(bytes.len());
         let inbound = &mut self.inbound;
-        self.connection.step(|inner, now| {
+        let taken = self.connection.step(|inner, now| {
             inner.heard(now);
-            inbound.pass(bytes, |told| {
-                if let Told::Event(event) = told {
-                    inner.inbound(&event, now);
-                }
-            });
+            inbound.pass(bytes, |told| match told {
+                Told::Event(event) => inner.inbound(&event, now),
+                Told::Taken(event) => inner.took_goaway(&event, now),
+                Told::Answer { .. } => {}
+            })
         });
+        if let Some(taken) = taken {
+            let rest = bytes[taken.end..].to_vec();
+            buf.set_filled(before + taken.start);
+            self.filter(&rest);
+        }
     }
 
     /// Reads into the queue. Whether that was possible.
@@ -183,7 +190,10 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         let mut scratch = [0; SCRATCH];
         let mut buf = ReadBuf::new(&mut scratch);
         match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf)) {
-            Ok(()) if !buf.filled().is_empty() => self.filter(buf.filled()),
+            Ok(()) if !buf.filled().is_empty() => {
+                self.connection.count_received(buf.filled().len());
+                self.filter(buf.filled());
+            }
             result => {
                 self.inbound.finish();
                 self.connection.ended(if result.is_ok() { Close::Peer } else { Close::Transport });
@@ -210,6 +220,8 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         if turn.goaway && !self.goaway_queued {
             self.inbound.want_goaway();
             self.goaway_queued = true;
+            // Who writes does not read on by itself.
+            cx.waker().wake_by_ref();
         }
         if let Some(close) = turn.fail {
             self.failed = Some(close);
@@ -338,8 +350,11 @@ impl<T: Read + Write + Unpin> AsyncRead for Monitored<T> {
                 let before = buf.filled().len();
                 match Pin::new(&mut this.inner).poll_read(cx, buf) {
                     Poll::Ready(Ok(())) if buf.filled().len() > before => {
-                        this.pass(&buf.filled()[before..]);
-                        return Poll::Ready(Ok(()));
+                        this.pass(buf, before);
+                        if buf.filled().len() > before {
+                            return Poll::Ready(Ok(()));
+                        }
+                        continue;
                     }
                     Poll::Ready(result) => {
                         this.connection.ended(if result.is_ok() { Close::Peer } else { Close::Transport });

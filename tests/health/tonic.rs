@@ -1,23 +1,25 @@
 //! tonic has no pool that could be told not to use a connection: there a GOAWAY of our own drains it.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::uri::Scheme;
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
+use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_redial::fate::{BodyUse, Failure, Fate};
-use tower_redial::health::{Drain, EventKind, Protocol};
+use tower_redial::health::{Drain, EventKind, Protocol, ResponseBody};
 use tower_redial::{ConnectionHealth, ReplayBody, RetryOnCanceledLayer};
 
 use crate::setup::until;
 use crate::support::bound::within;
-use crate::support::{FaultyServer, REQUEST_ID, ScriptedServer, clients};
+use crate::support::{FaultyServer, GoAway, REQUEST_ID, ScriptedServer, clients};
 
 const WORKERS: usize = 64;
 const REQUESTS: usize = 60;
@@ -133,18 +135,17 @@ async fn tls_that_ends_in_the_connector_is_seen_through() {
     assert_eq!((connection.protocol, connection.requests), (Protocol::Http2, 1));
 }
 
-/// Under `RetryOnCanceled`, 64 at a time, drained every few milliseconds: nothing is lost, nothing is done twice; what the
-/// GOAWAY race of hyper's takes is counted.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn our_goaway_fails_nothing_under_load() {
-    let server = FaultyServer::builder().delay(Duration::from_millis(1)).start().await;
-    let health = ConnectionHealth::builder().own_goaway(true).build();
-    let channel = channel(&health, &server.uri("/")).await;
-    let client = ServiceBuilder::new()
-        .layer(RetryOnCanceledLayer::new())
-        .layer(health.layer().origin(&server.uri("/")))
-        .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new))
-        .service(channel);
+/// What became of requests, 64 at a time.
+struct Load {
+    /// What the GOAWAY race of hyper's took.
+    raced: u64,
+}
+
+/// Half of the requests have a body. The client resends.
+async fn load<S>(server: &FaultyServer, client: S, drive: impl Future<Output = ()> + Send + 'static) -> Load
+where
+    S: Service<Request<Body>, Response: Send, Error = BoxError, Future: Send> + Clone + Send + 'static,
+{
     let raced = Arc::new(AtomicU64::new(0));
     let workers = (0..WORKERS).map(|worker| {
         let (client, raced) = (client.clone(), Arc::clone(&raced));
@@ -152,36 +153,94 @@ async fn our_goaway_fails_nothing_under_load() {
             for n in 0..REQUESTS {
                 let id = format!("{worker}-{n}");
                 let body = if n % 2 == 0 { "body" } else { "" };
-                let response = within("a response", client.clone().oneshot(post(&id, body))).await;
-                match response {
-                    Ok(response) => drop(response.into_body().collect().await.unwrap()),
-                    Err(error) => {
-                        let error: BoxError = error;
-                        let failure = Failure::of(&*error, BodyUse::Untouched);
-                        assert_eq!((failure.fate(), failure.cause().label()), (Fate::Unknown, "goaway"), "{error:?}");
-                        raced.fetch_add(1, Ordering::Relaxed);
-                    }
+                if let Err(error) = within("a response", client.clone().oneshot(post(&id, body))).await {
+                    let failure = Failure::of(&*error, BodyUse::Untouched);
+                    assert_eq!((failure.fate(), failure.cause().label()), (Fate::Unknown, "goaway"), "{error:?}");
+                    raced.fetch_add(1, Ordering::Relaxed);
                 }
             }
         })
     });
-    let draining = tokio::spawn({
-        let health = health.clone();
-        async move {
-            loop {
-                health.drain_all();
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
-    });
+    let driving = tokio::spawn(drive);
     join_all(workers).await.into_iter().for_each(|worker| worker.unwrap());
-    draining.abort();
+    driving.abort();
     let raced = raced.load(Ordering::Relaxed);
     let counters = server.counters();
     println!("{raced} of {} requests met the race, on {} connections", WORKERS * REQUESTS, counters.connections);
     assert_eq!(server.ledger().doubled(), []);
     assert!(server.ledger().distinct() >= (WORKERS * REQUESTS) as u64 - raced);
-    assert!(raced <= 20, "{raced}");
     assert!(counters.connections >= 20, "{counters:?}");
     assert_eq!(server.violations(), Vec::<String>::new());
+    Load { raced }
+}
+
+async fn resent(uri: &Uri, health: &ConnectionHealth) -> Resent {
+    let channel = channel(health, uri).await;
+    let client = ServiceBuilder::new()
+        .layer(RetryOnCanceledLayer::new())
+        .layer(health.layer().origin(uri))
+        .map_request(wrap as fn(Request<ReplayBody<Body>>) -> Request<Body>)
+        .service(channel);
+    BoxCloneSyncService::new(client)
+}
+
+type Resent = BoxCloneSyncService<Request<Body>, Response<ResponseBody<Body>>, BoxError>;
+
+fn wrap(request: Request<ReplayBody<Body>>) -> Request<Body> {
+    request.map(Body::new)
+}
+
+/// Under `RetryOnCanceled`, drained every few milliseconds: nothing is lost, nothing is done twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn our_goaway_fails_nothing_under_load() {
+    let server = FaultyServer::builder().delay(Duration::from_millis(1)).start().await;
+    let health = ConnectionHealth::builder().own_goaway(true).build();
+    let client = resent(&server.uri("/"), &health).await;
+    let draining = async move {
+        loop {
+            health.drain_all();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let load = load(&server, client, draining).await;
+    assert!(load.raced <= 20, "{}", load.raced);
+}
+
+/// G9, C7: the peer's own notice waits for the requests that are on their way; without that, each is a chance to lose one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_peers_notice_waits_for_what_is_on_its_way() {
+    let server = FaultyServer::builder().delay(Duration::from_millis(1)).goaway(GoAway::every(50)).start().await;
+    let health = ConnectionHealth::builder().own_goaway(true).build();
+    let client = resent(&server.uri("/"), &health).await;
+    let load = load(&server, client, std::future::pending()).await;
+    assert!(load.raced <= 20, "{}", load.raced);
+}
+
+/// The client is given a notice of ours once the request that was on its way is out; what names a last stream follows at once.
+#[tokio::test]
+async fn the_peers_notice_is_passed_on() {
+    let server = ScriptedServer::bind().await;
+    let health = ConnectionHealth::builder().own_goaway(true).build();
+    let mut events = health.subscribe();
+    let script = async {
+        let mut first = server.accept().await;
+        let open = first.request().await;
+        first.head(open.stream_id, 200, &[]).await;
+        first.goaway_two_step().await;
+        let mut second = server.accept().await;
+        let request = second.request().await;
+        second.respond(request.stream_id, 200, &[], "second").await;
+        first.data(open.stream_id, "first", true).await;
+        first.until_closed().await;
+        second
+    };
+    let requests = async {
+        let client = resent(&server.uri("/"), &health).await;
+        let response = client.clone().oneshot(post("1", "")).await.unwrap();
+        until(&mut events, |kind| matches!(kind, EventKind::Draining { reason: Drain::GoAway { .. } })).await;
+        let next = client.clone().oneshot(post("2", "")).await.unwrap();
+        assert_eq!(next.into_body().collect().await.unwrap().to_bytes(), "second");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "first");
+    };
+    within("both sides", async { tokio::join!(requests, script) }).await;
 }

@@ -131,7 +131,7 @@ async fn watch(client: Client, opened: oneshot::Sender<()>, wanted: Arc<AtomicU6
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn with_the_layers_goaways_go_unnoticed() {
     let server = ApiServer::start(GOAWAY_IN).await;
-    let health = ConnectionHealth::default();
+    let health = ConnectionHealth::builder().own_goaway(true).build();
     let client = redial(server.uri(), &health);
     let (opened, open) = oneshot::channel();
     let wanted = Arc::new(AtomicU64::new(u64::MAX));

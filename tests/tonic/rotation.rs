@@ -105,7 +105,8 @@ async fn with_the_layers_no_call_hears_of_it() {
     let server = serve().await;
     let attempts = Attempts::default();
     let endpoint = Endpoint::from(server.uri());
-    let client = client_with(endpoint, attempts.layer(), ConnectionHealth::builder()).await;
+    let health = ConnectionHealth::builder().own_goaway(true);
+    let client = client_with(endpoint, attempts.layer(), health).await;
     let tally = load(&client).await;
     let unprocessed = unprocessed(&tally.failed, &server.ledger);
     println!(
