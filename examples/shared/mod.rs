@@ -14,13 +14,16 @@ use futures_util::future::join_all;
 use http::{Method, Uri};
 use tower::BoxError;
 
-use self::support::{Fault, FaultyServer, GoAway, GoAwayStyle, Received, reason};
+use self::support::{Fault, FaultyServer, GoAway, GoAwayStyle, Ledger, Received, reason};
 
 /// The header that the server counts requests by.
 pub const REQUEST_ID: &str = support::REQUEST_ID;
 
 const REQUESTS: usize = 400;
 const AT_A_TIME: usize = 8;
+
+/// After how long without an answer none will come: on loopback each takes milliseconds.
+const HANGS: Duration = Duration::from_secs(8);
 
 /// One request to be made.
 #[derive(Clone, Debug)]
@@ -37,12 +40,14 @@ pub struct Job {
 /// What became of a client's requests.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    requests: usize,
     failed: usize,
     /// Of the failed, those that the server never processed.
     lost: usize,
     /// POSTs that were processed more than once.
     doubled: usize,
-    connections: u64,
+    /// How many the server saw.
+    pub connections: u64,
     /// The errors, in the client's own words, with how often they came.
     errors: BTreeMap<String, usize>,
 }
@@ -64,34 +69,56 @@ pub async fn run<F>(server: &FaultyServer, send: impl Fn(Job) -> F) -> Outcome
 where
     F: Future<Output = Result<(), BoxError>>,
 {
+    let is_post = |n: usize| n % 2 == 1;
+    let mut outcome = calls(REQUESTS, server.ledger(), is_post, |n, id| {
+        let (method, body) = if is_post(n) { (Method::POST, Some("an order")) } else { (Method::GET, None) };
+        send(Job { method, uri: server.uri("/"), id, body })
+    })
+    .await;
+    outcome.connections = server.counters().connections;
+    outcome
+}
+
+/// Makes so many calls, eight at a time, each with a number and an id, by which the server counts it. `is_post` tells those that
+/// must not be processed twice.
+pub async fn calls<F>(
+    count: usize,
+    ledger: Ledger,
+    is_post: impl Fn(usize) -> bool,
+    send: impl Fn(usize, String) -> F,
+) -> Outcome
+where
+    F: Future<Output = Result<(), BoxError>>,
+{
     let worker = async |first: usize| {
         let mut failed = Vec::new();
-        for n in (first..REQUESTS).step_by(AT_A_TIME) {
-            let post = n % 2 == 1;
-            let (method, body) = if post { (Method::POST, Some("an order")) } else { (Method::GET, None) };
-            let job = Job { method, uri: server.uri("/"), id: format!("request-{n}"), body };
-            let id = job.id.clone();
-            if let Err(error) = send(job).await {
+        for n in (first..count).step_by(AT_A_TIME) {
+            let id = format!("request-{n}");
+            if let Err(error) = in_time(send(n, id.clone())).await {
                 failed.push((id, in_words(&*error)));
             }
         }
         failed
     };
     let failed: Vec<_> = join_all((0..AT_A_TIME).map(worker)).await.into_iter().flatten().collect();
-    let ledger = server.ledger();
-    let is_post =
-        |id: &str| id.strip_prefix("request-").and_then(|n| n.parse().ok()).is_some_and(|n: usize| n % 2 == 1);
+    let is_post = |id: &str| id.strip_prefix("request-").and_then(|n| n.parse().ok()).is_some_and(&is_post);
     let mut outcome = Outcome {
+        requests: count,
         failed: failed.len(),
         lost: failed.iter().filter(|(id, _)| ledger.times(id) == 0).count(),
         doubled: ledger.doubled().iter().filter(|(id, _)| is_post(id)).count(),
-        connections: server.counters().connections,
+        connections: 0,
         errors: BTreeMap::new(),
     };
     for (_, error) in failed {
         *outcome.errors.entry(error).or_default() += 1;
     }
     outcome
+}
+
+/// hyper can leave a request waiting for ever when its connection ends, and a bare client with it.
+pub async fn in_time<T>(answer: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
+    tokio::time::timeout(HANGS, answer).await.unwrap_or_else(|_| Err("no answer, ever".into()))
 }
 
 /// An error and what led to it.
@@ -116,7 +143,7 @@ fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
 pub fn compare(without: &Outcome, with: &Outcome) -> ExitCode {
     let row = |what: &str, without: u64, with: u64| println!("{what:<28}{without:>8}{with:>8}");
     println!("{:<28}{:>8}{:>8}", "", "without", "with");
-    row("requests", REQUESTS as u64, REQUESTS as u64);
+    row("requests", without.requests as u64, with.requests as u64);
     row("failed", without.failed as u64, with.failed as u64);
     row("  of these, never processed", without.lost as u64, with.lost as u64);
     row("POSTs processed twice", without.doubled as u64, with.doubled as u64);

@@ -158,7 +158,11 @@ impl Shared {
         let name = path.strip_prefix(PATH).map(|rest| rest.trim_start_matches('/').to_owned());
         match (request.method(), name.as_deref()) {
             (&Method::GET, Some("")) if watch => self.watch(),
-            (&Method::GET, Some("")) => self.list(),
+            (&Method::GET, Some("")) => {
+                let query = request.uri().query().unwrap_or_default();
+                let limit = query.split('&').find_map(|field| field.strip_prefix("limit=")?.parse().ok());
+                self.list(limit.unwrap_or(usize::MAX))
+            }
             (&Method::GET, Some(name)) => self.get(name),
             (&Method::POST, Some("")) => match request.into_body().collect().await {
                 Ok(body) => self.create(&body.to_bytes()),
@@ -168,8 +172,8 @@ impl Shared {
         }
     }
 
-    fn list(&self) -> Response<Body> {
-        let items = self.store.lock().unwrap().items.clone();
+    fn list(&self, limit: usize) -> Response<Body> {
+        let items = self.store.lock().unwrap().items.iter().take(limit).cloned().collect::<Vec<_>>();
         let metadata = json!({ "resourceVersion": items.len().to_string() });
         let list = json!({ "apiVersion": "v1", "kind": "ConfigMapList", "metadata": metadata, "items": items });
         whole(StatusCode::OK, &list)
@@ -210,9 +214,10 @@ impl Shared {
 }
 
 fn status(code: StatusCode, message: &str) -> Response<Body> {
+    let reason = code.canonical_reason().unwrap_or_default().replace(' ', "");
     let status = json!({
         "apiVersion": "v1", "kind": "Status", "status": "Failure", "message": message,
-        "reason": code.canonical_reason(), "code": code.as_u16(),
+        "reason": reason, "code": code.as_u16(),
     });
     whole(code, &status)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::{Uri, uri::Scheme};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{
@@ -10,6 +11,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 use tokio_rustls::TlsAcceptor;
+use tower::util::MapRequest;
 
 /// ALPN's name for HTTP/2.
 pub const H2: &[u8] = b"h2";
@@ -79,7 +81,17 @@ impl Identity {
         self.connector_over(super::clients::http_connector())
     }
 
-    /// The same over a TCP connector of the test's own.
+    /// The same for clients that speak of `http` to a connector that does TLS, as tonic has to.
+    pub fn connector_for_http_uris(&self) -> MapRequest<HttpsConnector<HttpConnector>, fn(Uri) -> Uri> {
+        let https = |uri: Uri| {
+            let mut parts = uri.into_parts();
+            parts.scheme = Some(Scheme::HTTPS);
+            Uri::from_parts(parts).expect("the same with TLS")
+        };
+        MapRequest::new(self.connector(), https)
+    }
+
+    /// The first over a TCP connector of the test's own.
     pub fn connector_over<C>(&self, tcp: C) -> HttpsConnector<C> {
         let builder = HttpsConnectorBuilder::new().with_tls_config(self.client_config());
         builder.https_or_http().enable_http1().enable_http2().wrap_connector(tcp)

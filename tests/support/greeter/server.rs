@@ -5,6 +5,10 @@ use std::{
     future::Future,
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -37,12 +41,18 @@ pub struct Greeter {
 pub struct Running {
     pub addr: SocketAddr,
     pub ledger: Ledger,
+    connections: Arc<AtomicU64>,
     tasks: JoinSet<()>,
 }
 
 impl Running {
     pub fn uri(&self) -> Uri {
         format!("http://{}", self.addr).parse().expect("an address")
+    }
+
+    /// How many there have been.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -52,14 +62,18 @@ impl Greeter {
         let greeter = Self::default();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let addr = listener.local_addr().expect("a bound listener has an address");
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let connections = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&connections);
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).inspect(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
         let ledger = greeter.ledger.clone();
         let mut tasks = JoinSet::new();
         let mut server = server;
         tasks.spawn(async move {
             server.add_service(greeter).serve_with_incoming(incoming).await.expect("to serve");
         });
-        Running { addr, ledger, tasks }
+        Running { addr, ledger, connections, tasks }
     }
 
     async fn say_hello(self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
