@@ -24,3 +24,10 @@ pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence
     };
     Some(Next::Source)
 }
+
+/// Whether this side canceled the request's stream: its caller did.
+#[cfg(feature = "tonic")]
+pub(crate) fn is_cancel_of_ours(error: &(dyn Error + 'static)) -> bool {
+    downcast::<h2::Error>(error)
+        .is_some_and(|error| error.reason() == Some(h2::Reason::CANCEL) && !error.is_remote() && !error.is_library())
+}

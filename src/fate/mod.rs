@@ -35,11 +35,11 @@
 //! | # | what the chain shows | fate | cause |
 //! |---|---|---|---|
 //! | 1 | the request's own body failed ([`BodyUse::Failed`]) | `Permanent` | [`Body`](Cause::Body) |
-//! | 2 | hyper-util refuses the request itself (relative URI, unsupported version); another error of the caller's (hyper's `is_user()`, reqwest's `is_builder()`) | `Permanent` | [`Request`](Cause::Request) |
+//! | 2 | hyper-util refuses the request itself (relative URI, unsupported version); another error of the caller's (hyper's `is_user()`, reqwest's `is_builder()`, the settings of tonic's endpoint) | `Permanent` | [`Request`](Cause::Request) |
 //! | 3 | hyper's `is_parse()`: the peer does not speak HTTP | `Permanent` | [`Parse`](Cause::Parse) |
 //! | 4 | a connect failure with an io error of kind `InvalidData`, `InvalidInput` or `Unsupported`: certificates, TLS alerts, the connector's settings | `Permanent` | [`Certificate`](Cause::Certificate) |
 //! | 5 | hyper's `is_canceled()`; a `TrySendError` that still holds the request ([`Failure::of_try_send`]) | `NotSent` | [`HandedBack`](Cause::HandedBack) |
-//! | 6 | hyper-util's `is_connect()`, or its error has no `connect_info()`; an io error of kind `ConnectionRefused` that no connection's error wraps | `NotSent` | [`Connect`](Cause::Connect) |
+//! | 6 | hyper-util's `is_connect()`, or its error has no `connect_info()`; an io error of kind `ConnectionRefused` that no connection's error wraps; tonic's `ConnectError` | `NotSent` | [`Connect`](Cause::Connect) |
 //! | 7 | RST_STREAM or GOAWAY from the peer, HTTP_1_1_REQUIRED | `Permanent` | [`Http11Required`](Cause::Http11Required) |
 //! | 8 | RST_STREAM from the peer, REFUSED_STREAM (RFC 9113, section 8.7) | `NotProcessed` | [`Refused`](Cause::Refused) |
 //! | 9 | GOAWAY from the peer (RFC 9113, section 6.8), body polled in this attempt | `NotProcessed` | [`GoAway`](Cause::GoAway) |
@@ -51,7 +51,7 @@
 //! | 15 | io errors `HostUnreachable`, `NetworkUnreachable` | `Unknown` | [`Unreachable`](Cause::Unreachable) |
 //! | 16 | hyper's `is_incomplete_message()` or `is_closed()`; an io error of a connection, but for the kinds of row 4; io errors `BrokenPipe`, `ConnectionReset`, `ConnectionAborted`, `UnexpectedEof` from anywhere | `Unknown` | [`Closed`](Cause::Closed) |
 //! | 17 | hyper's "dispatch task is gone" | `Unknown` | [`DispatchGone`](Cause::DispatchGone) |
-//! | 18 | the timeout of `tower::timeout`, of `tokio::time` or of reqwest | `Unknown`, resent only where [asked for](crate::RetryOnCanceledLayer::resend_timeouts) | [`Timeout`](Cause::Timeout) |
+//! | 18 | the timeout of `tower::timeout`, of `tokio::time`, of reqwest or of tonic | `Unknown`, resent only where [asked for](crate::RetryOnCanceledLayer::resend_timeouts) | [`Timeout`](Cause::Timeout) |
 //! | 19 | anything else | `Permanent` | [`Other`](Cause::Other) |
 //!
 //! A [`Verdict`] in the chain, an error of a layer that knows what it proves, comes right after row 1.
@@ -107,6 +107,8 @@ pub use self::reason::Reason;
 pub use self::verdict::Verdict;
 pub use crate::body_use::BodyUse;
 
+#[cfg(feature = "tonic")]
+pub(crate) use self::h2::is_cancel_of_ours;
 pub(crate) use self::hyper_util::connect_info;
 
 use self::evidence::Evidence;

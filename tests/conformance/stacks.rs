@@ -1,6 +1,7 @@
 //! Every stack, behind one face.
 
 use std::future::Future;
+use std::marker;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,10 +32,21 @@ pub(crate) enum Stack {
     ReqwestSingleHop,
     /// reqwest-middleware.
     Middleware,
+    /// All layers around tonic's channel.
+    Tonic,
+    /// Both layers within kube's own.
+    Kube,
 }
 
-pub(crate) const STACKS: [Stack; 5] =
-    [Stack::HyperUtil, Stack::Watched, Stack::Reqwest, Stack::ReqwestSingleHop, Stack::Middleware];
+pub(crate) const STACKS: [Stack; 7] = [
+    Stack::HyperUtil,
+    Stack::Watched,
+    Stack::Reqwest,
+    Stack::ReqwestSingleHop,
+    Stack::Middleware,
+    Stack::Tonic,
+    Stack::Kube,
+];
 
 /// After how long a stream is suspicious, and how long a probe waits for its answer.
 const QUICK: Duration = Duration::from_millis(100);
@@ -42,11 +54,13 @@ const QUICK: Duration = Duration::from_millis(100);
 /// A failed attempt: what it proved, why it came, and what was decided.
 pub(crate) type Attempt = (Fate, Cause, Decision);
 
-pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<StatusCode, BoxError>> + Send>>;
+pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<StatusCode, BoxError>> + marker::Send>>;
+
+pub(crate) type Send = Box<dyn Fn(Call, &'static str, Uri) -> Sending + marker::Send + Sync>;
 
 /// One client of one stack.
 pub(crate) struct Client {
-    send: Box<dyn Fn(Call, &'static str, Uri) -> Sending + Send + Sync>,
+    send: Send,
     attempts: Arc<Mutex<Vec<Attempt>>>,
 }
 
@@ -72,12 +86,12 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// The timeout for each attempt.
-    fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         if self.impatient { 6 * QUICK } else { Duration::from_secs(30) }
     }
 
-    fn health(&self) -> ConnectionHealth {
-        let builder = ConnectionHealth::builder();
+    pub(crate) fn health(&self, set: impl FnOnce(Builder) -> Builder) -> ConnectionHealth {
+        let builder = set(ConnectionHealth::builder());
         let quick = |builder: Builder| builder.probe_after(QUICK).probe_timeout(QUICK).dead_after(2 * QUICK);
         if self.impatient { quick(builder).build() } else { builder.build() }
     }
@@ -89,14 +103,16 @@ impl Stack {
         match self {
             // What lies in memory is cloned, or recorded by counting a reference.
             Self::Reqwest | Self::ReqwestSingleHop | Self::Middleware => true,
-            Self::HyperUtil | Self::Watched => content != Content::Large,
+            Self::HyperUtil | Self::Watched | Self::Tonic | Self::Kube => content != Content::Large,
         }
     }
 
     /// Whether it shows that this body was polled: only then is a GOAWAY a proof.
     pub(crate) fn shows_polling(self, content: Content) -> bool {
         match self {
-            Self::HyperUtil | Self::Watched | Self::ReqwestSingleHop => content != Content::Empty,
+            Self::HyperUtil | Self::Watched | Self::ReqwestSingleHop | Self::Tonic | Self::Kube => {
+                content != Content::Empty
+            }
             // reqwest is left to clone what it can, so that it can redirect it.
             Self::Reqwest | Self::Middleware => matches!(content, Content::Streamed | Content::Failing),
         }
@@ -110,12 +126,25 @@ impl Stack {
 
     /// Whether its connections are watched, so that one that falls silent is found and left.
     pub(crate) fn watches(self) -> bool {
-        self == Self::Watched
+        matches!(self, Self::Watched | Self::Tonic | Self::Kube)
+    }
+
+    /// Whether its client takes back what a used connection hands back, and sends it on a new one by itself.
+    pub(crate) fn takes_back(self) -> bool {
+        self != Self::Tonic
+    }
+
+    /// Whether such a request can be made with it.
+    pub(crate) fn can_send(self, content: Content) -> Result<(), &'static str> {
+        match (self, content) {
+            (Self::Kube, Content::Streamed | Content::Failing) => Err("kube's bodies are made of what lies in memory"),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn client(self, setup: &Setup) -> Client {
         let attempts = Arc::new(Mutex::new(Vec::new()));
-        let send: Box<dyn Fn(Call, &'static str, Uri) -> Sending + Send + Sync> = match self {
+        let send: Send = match self {
             Self::HyperUtil => {
                 let layer = layer::<Boxed>(&attempts);
                 let stack = ServiceBuilder::new().layer(layer).timeout(setup.timeout());
@@ -125,7 +154,7 @@ impl Stack {
                 }
             }
             Self::Watched => {
-                let health = setup.health();
+                let health = setup.health(|builder| builder);
                 let stack = ServiceBuilder::new().layer(layer::<Boxed>(&attempts)).layer(health.layer());
                 let stack = stack.timeout(setup.timeout());
                 let builder = clients::builder();
@@ -163,6 +192,8 @@ impl Stack {
                     })
                 })
             }
+            Self::Tonic => crate::over_tonic::send(setup, layer(&attempts)),
+            Self::Kube => crate::over_kube::send(setup, layer(&attempts)),
         };
         Client { send, attempts }
     }
@@ -175,12 +206,12 @@ fn layer<M>(attempts: &Arc<Mutex<Vec<Attempt>>>) -> RetryOnCanceledLayer<M> {
     })
 }
 
-fn http<S, R>(service: S) -> Box<dyn Fn(Call, &'static str, Uri) -> Sending + Send + Sync>
+pub(crate) fn http<S, R>(service: S) -> Send
 where
     S: tower::Service<http::Request<crate::call::BoxBody>, Response = Response<R>, Error = BoxError>,
-    S: Clone + Send + Sync + 'static,
-    S::Future: Send,
-    R: Body<Error: Into<BoxError>, Data: Send> + Send + 'static,
+    S: Clone + marker::Send + Sync + 'static,
+    S::Future: marker::Send,
+    R: Body<Error: Into<BoxError>, Data: marker::Send> + marker::Send + 'static,
 {
     Box::new(move |call, id, uri| {
         let (service, request) = (service.clone(), call.request(id, &uri));
@@ -188,7 +219,7 @@ where
     })
 }
 
-async fn read<R>(response: Response<R>) -> Result<StatusCode, BoxError>
+pub(crate) async fn read<R>(response: Response<R>) -> Result<StatusCode, BoxError>
 where
     R: Body<Error: Into<BoxError>>,
 {

@@ -25,6 +25,7 @@ pub(crate) struct Cell {
 /// The expected outcome; or why this stack cannot come into the situation.
 pub(crate) fn expected(stack: Stack, fault: Fault, call: Call) -> Result<Cell, &'static str> {
     fault.befalls(call)?;
+    stack.can_send(call.content)?;
     let failure = failure(stack, fault, call.content);
     let Some((fate, _)) = failure else {
         // What comes after the head is the caller's: nothing is resent.
@@ -48,8 +49,8 @@ fn failure(stack: Stack, fault: Fault, content: Content) -> Option<(Fate, Cause)
     match fault {
         // The client's pool has seen the connection close.
         Fault::GracefulIdle => None,
-        // hyper-util takes back what a used connection handed back, and sends it on a new one by itself.
-        Fault::GracefulOpen => None,
+        Fault::GracefulOpen if stack.takes_back() => None,
+        Fault::GracefulOpen => Some((Fate::NotSent, Cause::HandedBack)),
         Fault::GoAway(code) => {
             let fate = if stack.shows_polling(content) { Fate::NotProcessed } else { Fate::Unknown };
             Some((fate, Cause::GoAway { reason: Reason::from_code(code) }))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tonic::{Code, Status};
 use tower::BoxError;
 
-use crate::fate::{BodyUse, Cause, Failure, Reason};
+use crate::fate::{BodyUse, Cause, Failure, Reason, is_cancel_of_ours};
 
 /// How much of an error's chain a message tells.
 const TOLD: usize = 16;
@@ -19,6 +19,12 @@ pub(super) fn status(error: BoxError) -> Status {
     let failure = Failure::of(&*error, BodyUse::Untouched);
     match code(failure.cause()) {
         Some(code) if !says_more(&*error) => with_source(code, &failure, error),
+        // Without its feature `server` tonic 0.14 does not know what its own cancellation comes back as.
+        None if chain(&*error).any(is_cancel_of_ours) && !says_more(&*error) => {
+            let mut status = Status::cancelled("canceled by the caller");
+            status.set_source(Arc::from(error));
+            status
+        }
         _ => Status::from_error(error),
     }
 }
