@@ -518,7 +518,67 @@ mod tests {
         prop::collection::vec(piece, 0..20)
     }
 
+    /// The frames that these bytes are.
+    fn frames(mut bytes: &[u8]) -> Vec<&[u8]> {
+        let mut frames = Vec::new();
+        while let [a, b, c, ..] = bytes {
+            let (frame, rest) = bytes.split_at(HEADER + u32::from_be_bytes([0, *a, *b, *c]) as usize);
+            frames.push(frame);
+            bytes = rest;
+        }
+        frames
+    }
+
     proptest! {
+        /// However the bytes are split, and whenever ours is put in, the client gets one notice of a graceful shutdown, and
+        /// everything else in its order; PINGs may come later than what followed them.
+        #[test]
+        fn a_notice_is_moved_and_nothing_else_is_lost(
+            pieces in pieces(),
+            notice_at in 0_usize..20,
+            cuts in prop::collection::vec(1_usize..30, 1..200),
+            goaway_at in 0_usize..400,
+        ) {
+            let mut inbound = Inbound::new(true);
+            let mut told = Vec::new();
+            read(&mut inbound, &[&frame(4, 0, 0, &[])], &mut told);
+            let mut sent: Vec<_> = pieces.into_iter().filter_map(|piece| match piece {
+                Piece::Frame(bytes) => Some(bytes),
+                Piece::Answer => None,
+            }).collect();
+            sent.insert(notice_at.min(sent.len()), GOAWAY.to_vec());
+            let sent = sent.concat();
+            let (mut out, mut rest) = (Vec::new(), &sent[..]);
+            let mut cuts = cuts.iter().cycle();
+            let mut asked = false;
+            while !rest.is_empty() {
+                let (piece, more) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
+                rest = more;
+                out.extend(read(&mut inbound, &[piece], &mut told));
+                let taken = told.iter().any(|told| matches!(told, Told::Taken(_)));
+                if taken && !asked && sent.len() - rest.len() >= goaway_at {
+                    asked = true;
+                    inbound.want_goaway();
+                    out.extend(inbound.drain());
+                }
+            }
+            if !asked && told.iter().any(|told| matches!(told, Told::Taken(_))) {
+                inbound.want_goaway();
+                out.extend(inbound.drain());
+            }
+            prop_assert!(!inbound.is_filtering());
+            let is_ping = |frame: &&[u8]| frame[3] == PING && frame[4] & ACK == 0;
+            let is_notice = |frame: &&[u8]| **frame == GOAWAY;
+            let (before, after) = (frames(&sent), frames(&out));
+            let only = |frames: &[&[u8]], which: &dyn Fn(&&[u8]) -> bool| {
+                frames.iter().filter(|frame| which(frame)).map(|frame| frame.to_vec()).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(only(&after, &is_notice).len(), 1);
+            prop_assert_eq!(only(&before, &is_ping).len(), only(&after, &is_ping).len());
+            let others = |frame: &&[u8]| !is_ping(frame) && !is_notice(frame);
+            prop_assert_eq!(only(&before, &others), only(&after, &others));
+        }
+
         /// However the bytes are split, exactly our PINGs' answers are taken out, and a GOAWAY is put in once, at a boundary
         /// and outside a header block.
         #[test]

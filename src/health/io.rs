@@ -30,7 +30,8 @@ const SHUTDOWN_WITHIN: Duration = Duration::from_secs(1);
 /// A connection's transport, watched.
 ///
 /// Sits between the client and TLS, or TCP where there is none. It reads the headers of HTTP/2 frames as they go by, in both
-/// directions, and neither copies nor delays anything, but while it waits for the answer to a PING of its own.
+/// directions, and neither copies nor delays anything, but while it waits for the answer to a PING of its own, or holds a notice
+/// back ([`own_goaway`](super::Builder::own_goaway)).
 ///
 /// Made by [`MonitoredConnector`](super::MonitoredConnector).
 pub struct MonitoredIo<T>(TokioIo<Monitored<T>>);

@@ -83,7 +83,7 @@
 //!
 //! | client | at the socket | at the request | how it is told to leave a connection |
 //! |---|---|---|---|
-//! | hyper-util's `legacy::Client`, kube | yes | all of it | `Connected::poison`, through the layer |
+//! | hyper-util's `legacy::Client`, kube | yes | all of it | `Connected::poison`, through the layer; [`own_goaway`](Builder::own_goaway) besides, where a graceful GOAWAY must not lose a request without a body |
 //! | tonic's `Channel`, by `connect_with_connector` | yes; TLS has to end in the connector: an `http://` endpoint, its `.origin(https://..)`, and a connector that does TLS | counts, holds back, with [`origin`](ConnectionHealthLayer::origin); which connection serves a request is not known | [`own_goaway`](Builder::own_goaway), under [`RetryOnCanceledLayer`](crate::RetryOnCanceledLayer) |
 //! | reqwest | no: its connector's types are sealed | evidence in errors only | `Connected::poison`, through the error |
 //!

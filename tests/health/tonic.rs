@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_redial::fate::{BodyUse, Failure, Fate};
 use tower_redial::health::{Drain, EventKind, Protocol, ResponseBody};
 use tower_redial::{ConnectionHealth, ReplayBody, RetryOnCanceledLayer};
@@ -110,12 +109,7 @@ async fn our_goaway_that_finds_no_place_holds_nobody() {
 async fn tls_that_ends_in_the_connector_is_seen_through() {
     let server = ScriptedServer::bind_tls().await;
     let health = ConnectionHealth::default();
-    let https = server.identity().connector();
-    let connector = service_fn(move |uri: Uri| {
-        let mut parts = uri.into_parts();
-        parts.scheme = Some(Scheme::HTTPS);
-        https.clone().call(Uri::from_parts(parts).expect("the same with TLS"))
-    });
+    let connector = server.identity().connector_for_http_uris();
     let script = async {
         let mut conn = server.accept().await;
         let request = conn.request().await;

@@ -5,7 +5,9 @@ mod greeter;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod draining;
 mod headers;
+mod layers;
 mod rotation;
 mod setup;
 mod status;

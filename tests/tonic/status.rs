@@ -1,8 +1,10 @@
 //! What a call's status says of its connection.
 
 use std::error::Error;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use tokio::net::TcpSocket;
 use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status};
 use tower_redial::ConnectionHealth;
@@ -65,7 +67,7 @@ async fn a_call_that_a_closed_connection_hands_back_is_resent() {
     assert_eq!(attempts.fates(), [(Fate::NotSent, "handed_back")]);
 }
 
-/// C22, O3: where it is not resent it is unavailable, and the error below is still readable.
+/// C22: where it is not resent it is unavailable, and the error below is still readable.
 #[tokio::test]
 async fn a_call_that_a_closed_connection_hands_back_is_unavailable() {
     let server = ScriptedServer::bind().await;
@@ -198,10 +200,12 @@ async fn a_reset_has_its_own_code() {
 /// C21: nobody listens.
 #[tokio::test]
 async fn a_connect_that_fails_is_unavailable() {
-    let gone = ScriptedServer::bind().await.stop_listening();
+    // Bound, so that nobody else gets it, and with nobody who listens.
+    let gone = TcpSocket::new_v4().unwrap();
+    gone.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let attempts = Attempts::default();
     let health = ConnectionHealth::default();
-    let endpoint = Endpoint::from_shared(format!("http://{gone}")).unwrap();
+    let endpoint = Endpoint::from_shared(format!("http://{}", gone.local_addr().unwrap())).unwrap();
     let channel = endpoint.connect_with_connector_lazy(health.connector(crate::support::clients::http_connector()));
     let layer = tower_redial::tonic::GrpcLayer::new(attempts.layer(), health.layer());
     let stack = tower::ServiceBuilder::new().layer(layer).service(channel);
