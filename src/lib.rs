@@ -42,6 +42,10 @@
     feature = "reqwest",
     doc = "| [`reqwest`] | the layers around reqwest and in reqwest-middleware; a client that is renewed when its connections are dead |"
 )]
+#![cfg_attr(
+    feature = "tonic",
+    doc = "| [`tonic`] | all layers around tonic's channel, under a generated client; connection errors as the status that gRPC has for them |"
+)]
 //!
 //! # The stacks
 //!
@@ -52,9 +56,29 @@
 //! |---|---|---|
 //! | hyper-util's `legacy::Client` | every GOAWAY, REFUSED_STREAM and lost connection; `Canceled` on a fresh connection | whether a request *without a body* that meets a GOAWAY was processed |
 //! | hyper's `client::conn`, behind a service of your own that connects again | the same, and every `Canceled` | the same |
+//! | tonic 0.14's `Channel`: feature `tonic` | the same, as `Code::Cancelled`, `Unknown` or `Internal` | which connection serves a call. Calls have a body, so that a GOAWAY is a proof; and with [`own_goaway`](health::Builder::own_goaway) a graceful one fails nothing |
+//! | kube 5's `Client`, with both layers in its stack | as hyper-util's; watches that are open go on | as hyper-util's; `own_goaway` helps here too |
 //!
-//! In both, the stream that a request has on its connection cannot be known, so that a last-stream-id, or an interim
+//! In all of them, the stream that a request has on its connection cannot be known, so that a last-stream-id, or an interim
 //! response that came before a refusal, is no evidence here.
+//!
+//! kube needs no feature. Its config's layers and these go into one stack; what kube retries by itself, on status codes, goes
+//! above:
+//!
+//! ```text
+//! let https = config.rustls_https_connector()?;
+//! let hyper = legacy::Client::builder(TokioExecutor::new()).build(health.connector(https));
+//! let service = ServiceBuilder::new()
+//!     .layer(config.base_uri_layer())      // above: budgets and limits are kept for each origin
+//!     .layer(RetryOnCanceledLayer::new())
+//!     .option_layer(config.auth_layer()?)  // below: a token that has run out is renewed for each attempt
+//!     .layer(config.extra_headers_layer()?)
+//!     .layer(health.layer())
+//!     .service(hyper);
+//! let client = kube::Client::new(service, config.default_namespace);
+//! ```
+//!
+//! `examples/kube_client.rs` is the whole of it, and runs against an API server of its own.
 //!
 //! # The timeout to set
 //!
@@ -96,6 +120,7 @@
 //! | `reqwest` | the layers around reqwest 0.13, and `Renew` |
 //! | `reqwest-middleware` | the layers as middleware of reqwest-middleware 0.5; brings `reqwest` |
 //! | `serde` | snapshots and events of [`health`] can be serialized |
+//! | `tonic` | the layers around tonic 0.14's channel, and connection errors as gRPC's statuses. What [`retry`](retry#grpc) does for gRPC needs no feature |
 //!
 //! None is on by default.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -118,6 +143,6 @@ pub use self::health::{ConnectionHealth, ConnectionHealthLayer};
 pub use self::retry::{RetryOnCanceled, RetryOnCanceledLayer};
 
 /// The README's snippets, compiled.
-#[cfg(all(doctest, feature = "reqwest-middleware"))]
+#[cfg(all(doctest, feature = "reqwest-middleware", feature = "tonic"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

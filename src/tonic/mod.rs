@@ -23,7 +23,9 @@
 //! let health = ConnectionHealth::builder().own_goaway(true).build();
 //! let endpoint = Endpoint::from_static("http://localhost:50051");
 //! let origin = endpoint.uri().clone();
-//! let channel = endpoint.connect_with_connector(health.connector(HttpConnector::new())).await?;
+//! let mut connector = HttpConnector::new();
+//! connector.set_nodelay(true); // as tonic's own
+//! let channel = endpoint.connect_with_connector(health.connector(connector)).await?;
 //!
 //! let retry = RetryOnCanceledLayer::new().idempotent_grpc_methods(["/helloworld.Greeter/SayHello"]);
 //! let stack = ServiceBuilder::new()
@@ -65,7 +67,9 @@
 //!   connector: an endpoint of `http://`, its `.origin("https://..")`, and below the health's connector one that does TLS and takes
 //!   the URI for `https://`; `tests/health/tonic.rs` does it with hyper-rustls.
 //! - tonic has no pool that could be told to leave a connection. With [`own_goaway`](crate::health::Builder::own_goaway) a
-//!   connection that is to be left, for its age or its silence, gets a GOAWAY of the health's own.
+//!   connection that is to be left, for its age or its silence, gets a GOAWAY of the health's own; and a server's first notice of a
+//!   graceful shutdown waits until the calls that are on their way are out, so that none is lost in between. `own_goaway(true)` is what
+//!   makes a server's `max_connection_age` go unnoticed.
 //! - `.origin(..)` on the layer says where calls go: tonic's requests do not.
 //!
 //! # tonic's own timeouts and pings
