@@ -128,6 +128,8 @@
 
 pub mod body;
 mod body_use;
+#[cfg(feature = "connect")]
+pub mod connect;
 pub mod fate;
 pub mod health;
 #[cfg(feature = "reqwest")]

@@ -213,7 +213,7 @@ impl Failure {
         Self { fate, cause, connection_dead: false, at_most_once: false }
     }
 
-    const fn dead(mut self) -> Self {
+    pub(crate) const fn dead(mut self) -> Self {
         self.connection_dead = true;
         self
     }

@@ -51,7 +51,7 @@ impl Verdict {
         Self::new(Failure::new(Fate::NotSent, Cause::Connect), message)
     }
 
-    const fn new(failure: Failure, message: &'static str) -> Self {
+    pub(crate) const fn new(failure: Failure, message: &'static str) -> Self {
         Self { failure, message, source: None }
     }
 

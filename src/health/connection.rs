@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
@@ -14,6 +15,9 @@ use super::gate::{Standing, View};
 use super::machine::{Action, Close, Drain, Machine, Settings, State};
 use super::registry::{Hub, Site};
 use super::snapshot::{ConnectionSnapshot, Protocol};
+#[cfg(feature = "connect")]
+use super::streams::Truth;
+use super::streams::{Offer, Streams};
 use super::{Event, Origin};
 
 /// How long a GOAWAY of our own waits for the requests that are on their way to its connection, and then for its place.
@@ -79,6 +83,7 @@ struct Shared {
 /// What changes as the connection is used.
 pub(super) struct Inner {
     pub(super) machine: Machine,
+    streams: Streams,
     protocol: Protocol,
     /// By this a client with a pool is told not to use the connection again.
     capture: Option<CaptureConnection>,
@@ -312,6 +317,53 @@ impl Connection {
         });
     }
 
+    /// The transport is about to be given this.
+    ///
+    /// # Errors
+    ///
+    /// If it must not be: a request was told to be unsent.
+    pub(super) fn offer(&self, offer: Offer) -> io::Result<()> {
+        if self.lock().streams.offer(offer) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+
+    /// The transport has taken what the events told of.
+    pub(super) fn taken(&self, torn: bool) {
+        self.lock().streams.taken(torn);
+    }
+
+    // ===== for a client that knows its streams =====
+
+    /// From now on [`truth`](Self::truth) can be told of each stream.
+    #[cfg(feature = "connect")]
+    pub(crate) fn be_exact(&self) {
+        self.lock().streams.exact = true;
+    }
+
+    /// How the connection stands on the wire.
+    #[cfg(feature = "connect")]
+    pub(crate) fn wire(&self) -> Wire {
+        let inner = self.lock();
+        Wire {
+            state: inner.machine.state(),
+            greeted: inner.machine.greeted(),
+            limit: inner.machine.peer_limit(),
+            open: inner.machine.open_streams(),
+            begun: inner.streams.begun(),
+        }
+    }
+
+    /// What is true of a stream that has failed; `ended` if all of the connection has.
+    #[cfg(feature = "connect")]
+    pub(crate) fn truth(&self, stream_id: u32, ended: bool) -> Truth {
+        self.lock().streams.truth(stream_id, ended)
+    }
+
+    /// How many requests may be sent before the peer's SETTINGS have come.
+    #[cfg(feature = "connect")]
+    pub(crate) fn streams_before_settings(&self) -> u32 {
+        self.0.hub.config.streams_before_settings.clamp(1, super::gate::BEFORE_SETTINGS)
+    }
+
     // ===== for the request half =====
 
     /// A request turned out to be this connection's. By `capture` its client can be told not to use it again.
@@ -371,6 +423,21 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// How a connection stands on the wire.
+#[cfg(feature = "connect")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wire {
+    pub(crate) state: State,
+    /// The peer's SETTINGS have come.
+    pub(crate) greeted: bool,
+    /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS.
+    pub(crate) limit: Option<u32>,
+    /// Streams that are open.
+    pub(crate) open: usize,
+    /// The highest stream of which a byte of its HEADERS went out.
+    pub(crate) begun: u32,
+}
+
 /// What the socket half has to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Turn {
@@ -393,6 +460,7 @@ impl Inner {
             told: machine.state(),
             happened: Vec::new(),
             machine,
+            streams: Streams::default(),
             protocol: Protocol::Unknown,
             capture: None,
             reader: None,
@@ -424,6 +492,7 @@ impl Inner {
             frame::Event::NotHttp2 => self.protocol = Protocol::Other,
             _ => {}
         }
+        self.streams.outbound(event);
         self.machine.outbound(event, now);
     }
 
@@ -435,6 +504,7 @@ impl Inner {
                 self.switch = Switch::Done;
             }
         }
+        self.streams.inbound(event);
         self.machine.inbound(event, now);
     }
 
@@ -556,6 +626,10 @@ impl Inner {
                 }
                 return;
             }
+        }
+        if self.streams.exact {
+            // Its client asks where it stands.
+            return;
         }
         let peers = matches!(state, State::Draining(Drain::GoAway { .. })) && !self.taken;
         let drains = matches!(state, State::Draining(_)) && !peers;

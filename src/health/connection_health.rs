@@ -5,7 +5,7 @@ use http::Uri;
 
 use super::config::{Builder, Config};
 use super::registry::Hub;
-use super::{ConnectionHealthLayer, Events, MonitoredConnector, Origin, Snapshot};
+use super::{ConnectionHealthLayer, Events, MonitoredConnector, MonitoredIo, Origin, Snapshot};
 
 /// Watches connections, and keeps requests from those that will not serve them.
 ///
@@ -37,6 +37,15 @@ impl ConnectionHealth {
     /// handshake and the end are known.
     pub fn connector<C>(&self, inner: C) -> MonitoredConnector<C> {
         MonitoredConnector::new(inner, Arc::clone(&self.hub))
+    }
+
+    /// The half at the socket, for a transport that is there already: a connection to the URI's origin, that begins now.
+    ///
+    /// HTTP/2 has to be seen in the clear, as with [`connector`](Self::connector).
+    pub fn monitor<T>(&self, io: T, uri: &Uri) -> MonitoredIo<T> {
+        self.hub.monitor();
+        let origin = Origin::of(uri).unwrap_or_else(Origin::unknown);
+        MonitoredIo::new(io, self.hub.connected(&origin))
     }
 
     /// The half at the request: a layer for a client, below [`RetryOnCanceledLayer`](crate::RetryOnCanceledLayer).

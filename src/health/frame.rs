@@ -322,6 +322,11 @@ impl Scanner {
         matches!(self.state, State::Header) && self.kept_len == 0 && self.header_block.is_none()
     }
 
+    /// Whether what was taken ends within a frame's header, or a preface.
+    pub(super) const fn within_header(&self) -> bool {
+        self.kept_len > 0 && matches!(self.state, State::Header | State::Preface)
+    }
+
     /// Whether the scanner has stopped: the bytes are not HTTP/2.
     #[must_use]
     pub const fn is_off(&self) -> bool {

@@ -16,7 +16,7 @@ use super::ConnectionId;
 
 /// As many streams as a client opens before it knows the peer's limit: RFC 9113, section 6.5.2, asks a peer for no less,
 /// and h2 opens no more.
-const BEFORE_SETTINGS: u32 = 100;
+pub(super) const BEFORE_SETTINGS: u32 = 100;
 
 /// How one connection stands, as far as the gate cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,6 +54,8 @@ struct Monitored<T> {
     /// The inbound side came to its end while nobody asked for it.
     end: Option<io::Result<()>>,
     failed: Option<Close>,
+    /// Every write is told of before it is made.
+    exact: bool,
     shutdown: Option<Pin<Box<Sleep>>>,
 }
 
@@ -73,6 +75,7 @@ impl<T> MonitoredIo<T> {
             goaway_queued: false,
             end: None,
             failed: None,
+            exact: false,
             shutdown: None,
         }))
     }
@@ -80,6 +83,14 @@ impl<T> MonitoredIo<T> {
     /// The connection's handle.
     pub fn connection(&self) -> &Connection {
         &self.0.inner().connection
+    }
+
+    /// Has it known of each stream whether it was sent.
+    #[cfg(feature = "connect")]
+    pub(crate) fn be_exact(&mut self) {
+        let monitored = self.0.inner_mut();
+        monitored.exact = true;
+        monitored.connection.be_exact();
     }
 
     /// The transport inside.
@@ -282,6 +293,9 @@ impl<T: Read + Write + Unpin> Monitored<T> {
                 return Poll::Ready(Err(error));
             }
             Poll::Pending => {
+                if self.exact {
+                    self.connection.taken(self.outbound.is_torn());
+                }
                 self.watch_blind(cx)?;
                 return Poll::Pending;
             }
@@ -296,6 +310,9 @@ impl<T: Read + Write + Unpin> Monitored<T> {
                 outbound.pass(part, |event| inner.outbound(&event, now));
             }
         });
+        if self.exact {
+            self.connection.taken(self.outbound.is_torn());
+        }
         match turn {
             Some(turn) => {
                 self.act(&turn, cx)?;
@@ -306,6 +323,11 @@ impl<T: Read + Write + Unpin> Monitored<T> {
             None => self.watch_blind(cx)?,
         }
         Poll::Ready(Ok(written))
+    }
+
+    /// Tells of bytes that the transport is to be given.
+    fn offer<'a>(&self, bufs: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+        if self.exact { self.connection.offer(self.outbound.offer(bufs)) } else { Ok(()) }
     }
 
     /// What comes before the client's bytes.
@@ -379,6 +401,7 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
         ready!(this.before_write(cx))?;
         let to_boundary = this.wants_ping && this.outbound.could_ping();
         let buf = if to_boundary { &buf[..this.outbound.up_to_boundary(buf)] } else { buf };
+        this.offer([buf].into_iter())?;
         let result = Pin::new(&mut this.inner).poll_write(cx, buf);
         this.wrote(result, [buf].into_iter(), cx)
     }
@@ -394,6 +417,7 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
         }
         let this = self.get_mut();
         ready!(this.before_write(cx))?;
+        this.offer(bufs.iter().map(|buf| &**buf))?;
         let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
         this.wrote(result, bufs.iter().map(|buf| &**buf), cx)
     }

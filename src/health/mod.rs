@@ -136,12 +136,16 @@ mod permit;
 mod registry;
 mod service;
 mod snapshot;
+#[cfg_attr(not(feature = "connect"), allow(dead_code, reason = "only a connection of our own asks"))]
+mod streams;
 #[cfg(feature = "tracing")]
 mod trace;
 pub(crate) mod watched;
 
 pub use self::body::ResponseBody;
 pub use self::config::Builder;
+#[cfg(feature = "connect")]
+pub(crate) use self::connection::Wire;
 pub use self::connection::{Connection, ConnectionId};
 pub use self::connection_health::ConnectionHealth;
 pub use self::connector::{Connecting, MonitoredConnector};
@@ -152,4 +156,7 @@ pub use self::layer::ConnectionHealthLayer;
 pub use self::machine::{Close, Drain, State};
 pub use self::origin::Origin;
 pub use self::service::WatchConnection;
+#[cfg(feature = "connect")]
+pub(crate) use self::streams::Truth;
+
 pub use self::snapshot::{ConnectionSnapshot, FailureCount, OriginSnapshot, Protocol, Snapshot};

@@ -2,6 +2,7 @@
 
 use super::frame::{Event, Frame, Scanner};
 use super::inbound::{FRAME, ping};
+use super::streams::Offer;
 
 /// The outbound direction.
 #[derive(Debug)]
@@ -25,6 +26,26 @@ impl Outbound {
             self.settings |= matches!(event, Event::End(Frame::Settings { ack: false, .. }));
             told(event);
         }
+    }
+
+    /// What these bytes would begin.
+    pub(super) fn offer<'a>(&self, bufs: impl Iterator<Item = &'a [u8]>) -> Offer {
+        let mut ahead = self.scanner.clone();
+        let mut offer = Offer::default();
+        for mut bytes in bufs {
+            while let Some(event) = ahead.next(&mut bytes) {
+                if let Event::Begin(header) = event {
+                    offer.header(&header);
+                }
+            }
+        }
+        offer.torn = ahead.within_header();
+        offer
+    }
+
+    /// Whether what was written ends within a frame's header.
+    pub(super) const fn is_torn(&self) -> bool {
+        self.scanner.within_header()
     }
 
     /// Whether a PING of ours may be written now.

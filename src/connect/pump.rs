@@ -1,0 +1,133 @@
+//! Sends a request's body.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use h2::{Reason, SendStream};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower::BoxError;
+
+/// How deep a chain of errors is searched for an HTTP/2 code.
+const MAX_DEPTH: usize = 64;
+
+pin_project! {
+    /// Sends a body on its stream, a frame at a time, as the peer's windows allow.
+    ///
+    /// As hyper does it (`proto/h2/mod.rs`, `PipeToSendStream`): no window is reserved before there is something to send, since
+    /// a reservation is taken from the other streams of the connection.
+    pub(super) struct Pump<B> {
+        stream: SendStream<Bytes>,
+        // Waits for a window.
+        chunk: Option<Chunk>,
+        #[pin]
+        body: B,
+    }
+}
+
+struct Chunk {
+    data: Bytes,
+    last: bool,
+}
+
+/// Why a body was not sent to its end.
+pub(super) enum Stopped {
+    /// It failed itself; its stream was reset.
+    Body(BoxError),
+    /// Its stream ended. Why, its response tells.
+    Stream,
+}
+
+impl From<h2::Error> for Stopped {
+    fn from(_: h2::Error) -> Self {
+        Self::Stream
+    }
+}
+
+impl<B> Pump<B> {
+    pub(super) const fn new(stream: SendStream<Bytes>, body: B) -> Self {
+        Self { stream, chunk: None, body }
+    }
+}
+
+impl<B> Future for Pump<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<(), Stopped>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            // Asked each time, so that this task is woken by a reset.
+            if this.stream.poll_reset(cx)?.is_ready() {
+                return Poll::Ready(Err(Stopped::Stream));
+            }
+            if let Some(chunk) = this.chunk.take() {
+                if this.stream.capacity() == 0 && !chunk.data.is_empty() {
+                    match this.stream.poll_capacity(cx) {
+                        Poll::Ready(Some(granted)) => {
+                            granted?;
+                            *this.chunk = Some(chunk);
+                            continue;
+                        }
+                        Poll::Ready(None) => return Poll::Ready(Err(Stopped::Stream)),
+                        Poll::Pending => {
+                            *this.chunk = Some(chunk);
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                this.stream.send_data(chunk.data, chunk.last)?;
+                if chunk.last {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let frame = match ready!(this.body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
+                    let error = error.into();
+                    this.stream.send_reset(reason_in(&*error));
+                    return Poll::Ready(Err(Stopped::Body(error)));
+                }
+                None => {
+                    this.stream.send_data(Bytes::new(), true)?;
+                    return Poll::Ready(Ok(()));
+                }
+            };
+            match frame.into_data() {
+                Ok(mut data) => {
+                    let data = data.copy_to_bytes(data.remaining());
+                    if !data.is_empty() {
+                        this.stream.reserve_capacity(1);
+                    }
+                    *this.chunk = Some(Chunk { data, last: this.body.is_end_stream() });
+                }
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        this.stream.reserve_capacity(0);
+                        this.stream.send_trailers(trailers)?;
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The HTTP/2 code somewhere in the chain of a body's error: a proxy passes on what its own upstream said.
+fn reason_in(error: &(dyn StdError + 'static)) -> Reason {
+    let mut current = Some(error);
+    for _ in 0..MAX_DEPTH {
+        let Some(error) = current else { break };
+        if let Some(reason) = error.downcast_ref::<h2::Error>().and_then(h2::Error::reason) {
+            return reason;
+        }
+        current = error.source();
+    }
+    Reason::INTERNAL_ERROR
+}

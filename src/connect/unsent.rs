@@ -1,0 +1,86 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use http::Request;
+
+use crate::fate::Verdict;
+
+/// How deep a chain of errors is searched.
+const MAX_DEPTH: usize = 64;
+
+/// A request that was not sent, within the error that says so.
+///
+/// No byte of it left this process, and none will: whatever its method, it can be sent elsewhere. Its body was not asked for
+/// anything. (One whose body was, in the moment before its connection ended, is not given back: see
+/// [`Http2Settings::keep_unsent_bodies`](super::Http2Settings::keep_unsent_bodies).)
+///
+/// It lies in the chain of sources of [`connect::Error`](super::Error), where [`take_from`](Self::take_from) finds it, also
+/// after layers above have boxed or wrapped the error. It is taken once; who comes second finds it
+/// [empty](Self::take).
+///
+/// ```
+/// use http::Request;
+/// use tower::BoxError;
+/// use tower_redial::connect::Unsent;
+///
+/// fn again<B: Send + 'static>(error: &BoxError) -> Option<Request<B>> {
+///     Unsent::take_from(&**error)
+/// }
+/// # let _ = again::<String>;
+/// ```
+pub struct Unsent<B> {
+    request: Mutex<Option<Request<B>>>,
+    verdict: Verdict,
+}
+
+impl<B> Unsent<B> {
+    pub(super) const fn new(request: Request<B>, verdict: Verdict) -> Self {
+        Self { request: Mutex::new(Some(request)), verdict }
+    }
+
+    /// The request, if nobody has taken it yet.
+    pub fn take(&self) -> Option<Request<B>> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Why it was not sent.
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+}
+
+impl<B: 'static> Unsent<B> {
+    /// Takes the request out of an error, wherever in its chain of sources it is.
+    ///
+    /// `None` where the error holds none: it was sent, or may have been; it was taken already; or its body has another type.
+    pub fn take_from(error: &(dyn Error + 'static)) -> Option<Request<B>> {
+        let mut current = Some(error);
+        for _ in 0..MAX_DEPTH {
+            let error = current?;
+            if let Some(unsent) = error.downcast_ref::<Self>() {
+                return unsent.take();
+            }
+            current = error.source();
+        }
+        None
+    }
+}
+
+impl<B> fmt::Display for Unsent<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request is here to be taken back")
+    }
+}
+
+impl<B> fmt::Debug for Unsent<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsent").field("verdict", &self.verdict).finish_non_exhaustive()
+    }
+}
+
+impl<B> Error for Unsent<B> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.verdict)
+    }
+}

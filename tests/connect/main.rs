@@ -1,0 +1,9 @@
+//! Connections of our own: each stream is known, and what a failed request proves with it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod setup;
+mod streams;
+mod truth;
