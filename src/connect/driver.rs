@@ -130,7 +130,14 @@ impl Place {
 
     /// Ready once it is let in; or nobody is.
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Closed>> {
-        let gate = &self.handle.0.gate;
+        let shared = &self.handle.0;
+        if !shared.health.admits() {
+            // The connection's task, which tells the gate, may not have come to it yet.
+            let closed = Closed(shared.health.state());
+            self.leave();
+            return Poll::Ready(Err(closed));
+        }
+        let gate = &shared.gate;
         let entered = match self.at {
             At::Outside => match gate.enter(cx.waker())? {
                 None => Poll::Ready(Ok(())),

@@ -54,7 +54,7 @@ use crate::health::{self, MonitoredIo, State};
 /// # Errors
 ///
 /// `poll_ready` gives one when the connection drains, is silent, is too old, or has ended, so that whoever holds it gets
-/// another: [`tower::reconnect::Reconnect`], hyper-util's `client::pool::singleton`, [`Pool`](super::Pool). It is
+/// another: `tower::reconnect::Reconnect`, hyper-util's `client::pool::singleton`, [`Pool`](super::Pool). It is
 /// [`NotSent`](crate::Fate::NotSent).
 ///
 /// # Clone
@@ -103,7 +103,8 @@ impl<B> Http2Connection<B> {
     /// Whether a request would be sent at once.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.shared().gate.has_room()
+        let shared = self.shared();
+        shared.health.admits() && shared.gate.has_room()
     }
 
     /// Where the connection stands.

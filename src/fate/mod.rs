@@ -183,6 +183,12 @@ impl Failure {
         Evidence::of(error).decide(body)
     }
 
+    /// Of an error that a connector gave: no connection came to be.
+    #[cfg(feature = "connect")]
+    pub(crate) fn of_connect(error: &(dyn Error + 'static)) -> Self {
+        Evidence { connect: true, ..Evidence::of(error) }.decide(BodyUse::Untouched)
+    }
+
     /// What it proves.
     #[must_use]
     pub const fn fate(&self) -> Fate {

@@ -384,7 +384,7 @@ impl Connection {
     }
 
     /// Whether it admits requests, as far as the client was told.
-    pub(super) fn admits(&self) -> bool {
+    pub(crate) fn admits(&self) -> bool {
         self.0.view.admits()
     }
 

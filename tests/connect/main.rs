@@ -4,6 +4,7 @@
 mod support;
 
 mod bodies;
+mod readiness;
 mod setup;
 mod streams;
 mod truth;
