@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use futures_util::task::AtomicWaker;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 
-use super::gate::{Closed, Gate, Ticket};
+use super::gate::{Closed, Gate, News, Ticket};
 use crate::health::{Connection, MonitoredIo};
 
 /// What a connection's task and its handles share.
@@ -20,17 +20,25 @@ pub(super) struct Shared {
     pub(super) keep_unsent_bodies: bool,
     /// The connection's task.
     task: AtomicWaker,
+    /// Who watches the connection.
+    pub(super) watcher: OnceLock<Watcher>,
 }
+
+/// Told what may have changed, under no lock.
+pub(super) type Watcher = Box<dyn Fn(News) + Send + Sync>;
 
 impl Shared {
     pub(super) fn new(gate: Gate, health: Connection, keep_unsent_bodies: bool) -> Arc<Self> {
-        Arc::new(Self { gate, health, keep_unsent_bodies, task: AtomicWaker::new() })
+        Arc::new(Self { gate, health, keep_unsent_bodies, task: AtomicWaker::new(), watcher: OnceLock::new() })
     }
 
     /// Takes over how the connection stands. Whether h2 has to be asked again.
     fn sync(&self) -> bool {
         let mut synced = self.gate.sync(&self.health.wire());
         synced.wake();
+        if let (Some(watcher), Some(news)) = (self.watcher.get(), synced.news) {
+            watcher(news);
+        }
         synced.let_go.is_some()
     }
 }
@@ -155,6 +163,15 @@ impl Place {
             Poll::Pending => {}
         }
         entered
+    }
+
+    /// Whether it is let in at once.
+    pub(super) fn try_enter(&mut self) -> bool {
+        let shared = &self.handle.0;
+        if self.at == At::Outside && shared.health.admits() && shared.gate.try_enter() {
+            self.at = At::Inside;
+        }
+        self.at == At::Inside
     }
 
     /// It was let in, and uses it.

@@ -64,11 +64,22 @@ pub(super) enum NotGiven {
     Refused(h2::Error),
 }
 
+/// What may have changed for whoever watches a connection from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// It stands otherwise than before.
+    State,
+    /// It has room.
+    Room,
+}
+
 /// What the connection's task has to do next.
 #[derive(Default)]
 pub(super) struct Synced {
     /// To be dropped: h2 ends the connection when nothing is open on it any more.
     pub(super) let_go: Option<SendRequest<Bytes>>,
+    /// For whoever watches the connection from outside.
+    pub(super) news: Option<News>,
     wakers: Vec<Waker>,
 }
 
@@ -119,6 +130,16 @@ impl Gate {
         inner.next_ticket += 1;
         inner.queue.insert(ticket, waker.clone());
         Ok(Some(ticket))
+    }
+
+    /// Lets somebody in at once, or not at all.
+    pub(super) fn try_enter(&self) -> bool {
+        let mut inner = self.lock();
+        let room = inner.check().is_ok() && inner.queue.is_empty() && inner.has_room();
+        if room {
+            inner.reserved += 1;
+        }
+        room
     }
 
     /// Whether it is the ticket's turn. After an error it has no place any more.
@@ -238,6 +259,9 @@ impl Gate {
     pub(super) fn sync(&self, wire: &Wire) -> Synced {
         let mut inner = self.lock();
         let mut synced = Synced::default();
+        if inner.state != wire.state {
+            synced.news = Some(News::State);
+        }
         inner.state = wire.state;
         inner.open = wire.open;
         inner.greeted = wire.greeted;
@@ -253,6 +277,9 @@ impl Gate {
             inner.admit(&mut synced.wakers);
         } else {
             synced.wakers.extend(std::mem::take(&mut inner.queue).into_values());
+        }
+        if synced.news.is_none() && inner.has_room() {
+            synced.news = Some(News::Room);
         }
         let for_good = matches!(inner.state, State::Draining(_) | State::Closed(_));
         if for_good || inner.handles == 0 {

@@ -12,7 +12,7 @@ use tokio::runtime::Handle as Runtime;
 use tower::load::Load;
 use tower::{BoxError, Service};
 
-use super::driver::{Driver, Handle, Place, Shared};
+use super::driver::{Driver, Handle, Place, Shared, Watcher};
 use super::future::ResponseFuture;
 use super::gate::{Closed, Gate};
 use super::{Error, Http2Settings, ResponseBody};
@@ -98,6 +98,16 @@ impl<B> Http2Connection<B> {
 
     fn shared(&self) -> &Shared {
         self.place.handle().shared()
+    }
+
+    /// Holds a stream for the next request, if one is free.
+    pub(super) fn try_ready(&mut self) -> bool {
+        self.place.try_enter()
+    }
+
+    /// Has this told whenever the connection stands otherwise, or has room. Once.
+    pub(super) fn watch(&self, watcher: Watcher) {
+        let _ = self.shared().watcher.set(watcher);
     }
 
     /// Whether a request would be sent at once.

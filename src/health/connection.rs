@@ -358,6 +358,14 @@ impl Connection {
         self.lock().streams.truth(stream_id, ended)
     }
 
+    /// Whether it will have to be replaced before long; if not, when that is.
+    #[cfg(feature = "connect")]
+    pub(crate) fn nears_its_end(&self) -> (bool, Option<Instant>) {
+        let inner = self.lock();
+        let at = inner.machine.to_replace_at().and_then(|at| self.instant(at));
+        (inner.machine.nears_its_end(self.now()), at)
+    }
+
     /// How many requests may be sent before the peer's SETTINGS have come.
     #[cfg(feature = "connect")]
     pub(crate) fn streams_before_settings(&self) -> u32 {

@@ -54,6 +54,12 @@ impl ConnectionHealth {
         ConnectionHealthLayer::new(Arc::clone(&self.hub))
     }
 
+    /// How long a request may wait while the peer's stream limit is used up.
+    #[cfg(feature = "connect")]
+    pub(crate) fn max_wait(&self) -> std::time::Duration {
+        self.hub.config.max_wait
+    }
+
     /// All connections and origins as they are now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

@@ -461,6 +461,19 @@ impl Machine {
         }
     }
 
+    /// When a replacement should be got ready, so that it is there before the maximum age is reached.
+    #[cfg(feature = "connect")]
+    pub(crate) fn to_replace_at(&self) -> Option<Duration> {
+        self.settings.max_age.map(|age| age - age / 10)
+    }
+
+    /// Whether a replacement should be got ready: the maximum age, or number of requests, is nearly reached.
+    #[cfg(feature = "connect")]
+    pub(crate) fn nears_its_end(&self, now: Duration) -> bool {
+        let many = |most: u64| self.requests >= most - most / 10;
+        self.to_replace_at().is_some_and(|at| now >= at) || self.settings.max_requests.is_some_and(many)
+    }
+
     /// What has to be done now, one thing at a time.
     ///
     /// Tell what there is to read before you ask: after a pause of the whole process an answer may be waiting in the socket, and

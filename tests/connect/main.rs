@@ -4,6 +4,8 @@
 mod support;
 
 mod bodies;
+mod pool;
+mod race;
 mod readiness;
 mod setup;
 mod streams;
