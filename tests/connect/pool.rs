@@ -312,7 +312,7 @@ async fn a_failed_connect_is_shared_and_backed_off() {
             assert_eq!(verdict(&error), (Fate::NotSent, Cause::Connect));
             assert!(error.take_unsent::<Full<Bytes>>().is_some());
             let mut chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-            assert!(chain.any(|error| error.is::<std::io::Error>()), "{error:?}");
+            assert!(chain.any(<dyn std::error::Error>::is::<std::io::Error>), "{error:?}");
         }
         assert!(round == 0 || began.elapsed() >= Duration::from_millis(80));
     }
