@@ -39,6 +39,10 @@
 //! | [`body`] | the request body that can be sent again, the response body that is whole or fails; usable by itself |
 //! | [`health`] | connections that close, drain or fall silent: seen at the socket, left before a request fails |
 #![cfg_attr(
+    feature = "connect",
+    doc = "| [`connect`] | HTTP/2 connections of our own of which each stream is known, a maker for them, a pool |"
+)]
+#![cfg_attr(
     feature = "reqwest",
     doc = "| [`reqwest`] | the layers around reqwest and in reqwest-middleware; a client that is renewed when its connections are dead |"
 )]
@@ -58,8 +62,9 @@
 //! | hyper's `client::conn`, behind a service of your own that connects again | the same, and every `Canceled` | the same |
 //! | tonic 0.14's `Channel`: feature `tonic` | the same, as `Code::Cancelled`, `Unknown` or `Internal` | which connection serves a call. Calls have a body, so that a GOAWAY is a proof; and with [`own_goaway`](health::Builder::own_goaway) a graceful one fails nothing |
 //! | kube 5's `Client`, with both layers in its stack | as hyper-util's; watches that are open go on | as hyper-util's; `own_goaway` helps here too |
+//! | `connect::Pool`, `connect::Http2Connection` (feature `connect`) | GOAWAY and REFUSED_STREAM, each with its proof; lost connections; what was not sent comes back in `connect::Unsent` | nothing of the stream: what is left unknown, only the server knows |
 //!
-//! In all of them, the stream that a request has on its connection cannot be known, so that a last-stream-id, or an interim
+//! In all but the last, the stream that a request has on its connection cannot be known, so that a last-stream-id, or an interim
 //! response that came before a refusal, is no evidence here.
 //!
 //! kube needs no feature. Its config's layers and these go into one stack; what kube retries by itself, on status codes, goes
@@ -115,6 +120,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `connect` | `connect`: HTTP/2 connections of our own, whose GOAWAY is a proof, and a pool of them |
 //! | `tracing` | a debug event for each decision and each change of a connection, with OpenTelemetry's attribute names |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade, with OpenTelemetry's names: see [`health`] |
 //! | `reqwest` | the layers around reqwest 0.13, and `Renew` |

@@ -85,6 +85,7 @@
 //! |---|---|---|---|
 //! | hyper-util's `legacy::Client`, kube | yes | all of it | `Connected::poison`, through the layer; [`own_goaway`](Builder::own_goaway) besides, where a graceful GOAWAY must not lose a request without a body |
 //! | tonic's `Channel`, by `connect_with_connector` | yes; TLS has to end in the connector: an `http://` endpoint, its `.origin(https://..)`, and a connector that does TLS | counts, holds back, with [`origin`](ConnectionHealthLayer::origin); which connection serves a request is not known | [`own_goaway`](Builder::own_goaway), under [`RetryOnCanceledLayer`](crate::RetryOnCanceledLayer) |
+//! | the connections of `connect` (feature) | yes, always | not needed: they know their streams | they ask where it stands |
 //! | reqwest | no: its connector's types are sealed | evidence in errors only | `Connected::poison`, through the error |
 //!
 //! Without a way to tell the client, a connection that is silent still fails its requests in bounded time, and requests wait
