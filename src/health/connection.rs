@@ -331,6 +331,16 @@ impl Connection {
         self.lock().streams.taken(torn);
     }
 
+    /// The transport has no room.
+    pub(super) fn not_taken(&self, torn: bool) {
+        self.lock().streams.not_taken(torn);
+    }
+
+    /// The transport is about to be shut down. `false` if it is just to be dropped.
+    pub(super) fn shut(&self) -> bool {
+        self.lock().streams.shut()
+    }
+
     // ===== for a client that knows its streams =====
 
     /// From now on [`truth`](Self::truth) can be told of each stream.
@@ -347,7 +357,7 @@ impl Connection {
             state: inner.machine.state(),
             greeted: inner.machine.greeted(),
             limit: inner.machine.peer_limit(),
-            open: inner.machine.open_streams(),
+            open: inner.machine.open_streams() + usize::from(inner.machine.is_opening(inner.streams.begun())),
             begun: inner.streams.begun(),
         }
     }

@@ -294,7 +294,7 @@ impl<T: Read + Write + Unpin> Monitored<T> {
             }
             Poll::Pending => {
                 if self.exact {
-                    self.connection.taken(self.outbound.is_torn());
+                    self.connection.not_taken(self.outbound.is_torn());
                 }
                 self.watch_blind(cx)?;
                 return Poll::Pending;
@@ -441,6 +441,9 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
         let this = self.get_mut();
         // A dead peer is not waited for, not even to say goodbye.
         this.failure()?;
+        if this.exact && !this.connection.shut() {
+            return Poll::Ready(Ok(()));
+        }
         if !this.outbound.ours().is_empty() {
             // Half a frame of ours would break the client's last.
             if let Poll::Ready(result) = this.poll_ours(cx) {

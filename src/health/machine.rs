@@ -461,6 +461,12 @@ impl Machine {
         }
     }
 
+    /// Whether this stream's HEADERS have begun to go out, and have not ended.
+    #[cfg(feature = "connect")]
+    pub(crate) fn is_opening(&self, stream_id: u32) -> bool {
+        !self.opaque && stream_id > self.highest
+    }
+
     /// When a replacement should be got ready, so that it is there before the maximum age is reached.
     #[cfg(feature = "connect")]
     pub(crate) fn to_replace_at(&self) -> Option<Duration> {

@@ -21,6 +21,9 @@ pub(super) struct Streams {
     begun: u32,
     /// The highest stream whose HEADERS the transport may be taking just now, or has when it failed.
     offered: u32,
+    /// The highest stream whose HEADERS the transport could not take. TLS may have made a record of them all the same, and
+    /// would send that when it says goodbye.
+    refused: u32,
     /// A frame's header is not out whole: its stream is not known.
     torn: bool,
     /// Nothing goes out any more.
@@ -88,6 +91,18 @@ impl Streams {
         self.torn = torn;
     }
 
+    /// The transport has no room.
+    pub(super) fn not_taken(&mut self, torn: bool) {
+        self.refused = self.offered;
+        self.taken(torn);
+    }
+
+    /// The transport is about to be shut down. `false` if it must not be, but just dropped.
+    pub(super) fn shut(&mut self) -> bool {
+        self.offered = self.offered.max(self.refused);
+        !self.sealed
+    }
+
     /// The highest stream of which a byte of its HEADERS went out.
     pub(super) const fn begun(&self) -> u32 {
         self.begun
@@ -150,6 +165,22 @@ mod tests {
         let mut streams = exact();
         assert!(streams.offer(Offer { stream_id: 3, torn: false }));
         assert_eq!((streams.truth(3, true), streams.truth(5, true)), (Truth::Sent, Truth::NotSent));
+    }
+
+    /// TLS may have made a record of what it did not take, and sends it as it says goodbye.
+    #[test]
+    fn a_goodbye_may_send_what_was_not_taken() {
+        let mut streams = exact();
+        assert!(streams.offer(Offer { stream_id: 1, torn: false }));
+        streams.not_taken(false);
+        assert!(streams.shut());
+        assert_eq!(streams.truth(1, true), Truth::Sent);
+
+        let mut streams = exact();
+        assert!(streams.offer(Offer { stream_id: 1, torn: false }));
+        streams.not_taken(false);
+        assert_eq!(streams.truth(1, true), Truth::NotSent);
+        assert!(!streams.shut());
     }
 
     #[test]
