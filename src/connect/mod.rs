@@ -32,7 +32,7 @@
 //! | what is known of its stream | fate | cause |
 //! |---|---|---|
 //! | it never had one: the connection drained, fell silent or ended while it waited | `NotSent`, and the request comes back: [`Unsent`] | `HandedBack` |
-//! | no byte of its HEADERS was given to the transport when the connection ended; from then on nothing is | the same, unless its body was [asked for](Http2Settings::keep_unsent_bodies) | `HandedBack` |
+//! | no byte of its HEADERS was given to the transport when the connection ended; from then on nothing is | the same; unless its body was asked for, [if you let it](Http2Settings::keep_unsent_bodies) | `HandedBack` |
 //! | it is above the smallest last-stream-id of the peer's GOAWAYs, with or without a body (RFC 9113, section 6.8) | `NotProcessed` | `GoAway` |
 //! | the same, the first of its connection, and the code is an error: Go does not resend it either | `Permanent` | `GoAway` |
 //! | the peer reset it with REFUSED_STREAM (RFC 9113, section 8.7), and had not begun to answer it with an interim response | `NotProcessed` | `Refused` |
@@ -50,7 +50,9 @@
 //!
 //! # Bodies
 //!
-//! Any [`http_body::Body`] can be sent. Its frames are asked for as the peer's windows have room; it is driven by the response's
+//! Any [`http_body::Body`] can be sent. It is asked for nothing before the request's head is on the wire, so that what was not sent can
+//! be given back whole: a head and its body are two writes, and TCP wants `TCP_NODELAY`, or lets the second wait for 40 ms
+//! ([`keep_unsent_bodies`](Http2Settings::keep_unsent_bodies)). Then its frames are asked for as the peer's windows have room; it is driven by the response's
 //! future, and what is left of it when the response comes by a task of its own. `content-length` is set, and connection-specific
 //! fields are left out (RFC 9113, section 8.2.2), as hyper does both. If it fails, its stream is reset with the HTTP/2 code in its
 //! error's chain, or INTERNAL_ERROR, and the request's error is `Permanent`, with the body's as its source.

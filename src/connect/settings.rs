@@ -13,7 +13,7 @@
 /// | [`max_frame_size`](Self::max_frame_size) | 16 KiB |
 /// | [`max_header_list_size`](Self::max_header_list_size) | 16 KiB |
 /// | [`max_send_buffer_size`](Self::max_send_buffer_size) | 1 MiB |
-/// | [`keep_unsent_bodies`](Self::keep_unsent_bodies) | `false` |
+/// | [`keep_unsent_bodies`](Self::keep_unsent_bodies) | `true` |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Http2Settings {
@@ -36,7 +36,7 @@ impl Default for Http2Settings {
             frame: 16 << 10,
             header_list: 16 << 10,
             send_buffer: 1 << 20,
-            keep_unsent_bodies: false,
+            keep_unsent_bodies: true,
         }
     }
 }
@@ -79,13 +79,13 @@ impl Http2Settings {
 
     /// Whether a request's body is asked for nothing before the request's head is on the wire.
     ///
-    /// Then each request that was not sent is given back in [`Unsent`](super::Unsent), whatever its body. Otherwise one with a
-    /// body is not, if its connection ends in the moment between the two: its error is
+    /// Then each request that was not sent is given back in [`Unsent`](super::Unsent), whatever its body. It costs a write for each
+    /// request that has a body, and, on a transport with Nagle's algorithm, which TCP has on by default, up to 40 ms: set
+    /// `TCP_NODELAY` (`HttpConnector::set_nodelay`).
+    ///
+    /// Without it, a request with a body is not given back if its connection ends in the moment between the two. Its error is
     /// [`NotSent`](crate::Fate::NotSent) all the same, and a [`ReplayBody`](crate::ReplayBody), as
     /// [`RetryOnCanceled`](crate::RetryOnCanceled) has it, can be sent again.
-    ///
-    /// It costs a write for each request that has a body, and, where the transport has Nagle's algorithm on, as TCP has by
-    /// default, up to 40 ms.
     pub const fn keep_unsent_bodies(mut self, keep: bool) -> Self {
         self.keep_unsent_bodies = keep;
         self

@@ -12,8 +12,7 @@ const MAX_DEPTH: usize = 64;
 /// A request that was not sent, within the error that says so.
 ///
 /// No byte of it left this process, and none will: whatever its method, it can be sent elsewhere. Its body was not asked for
-/// anything. (One whose body was, in the moment before its connection ended, is not given back: see
-/// [`Http2Settings::keep_unsent_bodies`](super::Http2Settings::keep_unsent_bodies).)
+/// anything: see [`Http2Settings::keep_unsent_bodies`](super::Http2Settings::keep_unsent_bodies).
 ///
 /// It lies in the chain of sources of [`connect::Error`](super::Error), where [`take_from`](Self::take_from) finds it, also
 /// after layers above have boxed or wrapped the error. It is taken once; who comes second finds it
