@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
+use tokio::runtime::Handle as Runtime;
 
 use super::gate::{Closed, Gate, News, Ticket};
 use crate::health::{Connection, MonitoredIo};
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     pub(super) health: Connection,
     pub(super) keep_unsent_bodies: bool,
+    /// Where its tasks live.
+    pub(super) runtime: Runtime,
     /// The connection's task.
     task: AtomicWaker,
     /// Who watches the connection.
@@ -28,8 +31,9 @@ pub(super) struct Shared {
 pub(super) type Watcher = Box<dyn Fn(News) + Send + Sync>;
 
 impl Shared {
-    pub(super) fn new(gate: Gate, health: Connection, keep_unsent_bodies: bool) -> Arc<Self> {
-        Arc::new(Self { gate, health, keep_unsent_bodies, task: AtomicWaker::new(), watcher: OnceLock::new() })
+    pub(super) fn new(gate: Gate, health: Connection, keep_unsent_bodies: bool, runtime: Runtime) -> Arc<Self> {
+        let (task, watcher) = (AtomicWaker::new(), OnceLock::new());
+        Arc::new(Self { gate, health, keep_unsent_bodies, runtime, task, watcher })
     }
 
     /// Takes over how the connection stands. Whether h2 has to be asked again.

@@ -9,7 +9,6 @@ use h2::{RecvStream, SendStream};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
-use tokio::runtime::Handle as Runtime;
 use tower::BoxError;
 
 use super::driver::{Place, Shared};
@@ -195,9 +194,9 @@ impl Exchange {
         B: Body + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        if let (Some(upload), Ok(runtime)) = (upload, Runtime::try_current()) {
+        if let Some(upload) = upload {
             // How it ends, the response's body tells, if anything.
-            runtime.spawn(async move { drop(upload.await) });
+            self.shared.runtime.spawn(async move { drop(upload.await) });
         }
         let (mut head, stream) = response.into_parts();
         let body = ResponseBody::new(stream, &self.method, head.status, &head.headers);

@@ -79,7 +79,8 @@ pub(super) fn for_http1<B>(request: &mut Request<B>, proxied: bool) -> Result<bo
     Ok(missing)
 }
 
-fn strip(headers: &mut HeaderMap) {
+/// Leaves the fields out that speak of one connection only.
+pub(super) fn strip(headers: &mut HeaderMap) {
     for field in &CONNECTION_FIELDS {
         headers.remove(field);
     }

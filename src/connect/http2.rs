@@ -90,7 +90,7 @@ impl<B> Http2Connection<B> {
                 Error::new(Verdict::not_connected("the connection ended before its first frame").because(error))
             })?;
         let gate = Gate::new(sender, health.streams_before_settings());
-        let shared = Shared::new(gate, health, settings.keep_unsent_bodies);
+        let shared = Shared::new(gate, health, settings.keep_unsent_bodies, runtime.clone());
         let place = Place::new(Handle::new(Arc::clone(&shared)));
         runtime.spawn(Driver::new(connection, shared));
         Ok(Self { place, marker: PhantomData })

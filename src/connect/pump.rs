@@ -11,6 +11,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
+use super::head;
+
+/// h2 takes no more at once than a window can be (RFC 9113, section 6.9.1).
+const MOST: usize = 1 << 30;
+
 /// How deep a chain of errors is searched for an HTTP/2 code.
 const MAX_DEPTH: usize = 64;
 
@@ -23,8 +28,20 @@ pin_project! {
         stream: SendStream<Bytes>,
         // Waits for a window.
         chunk: Option<Chunk>,
+        // Its stream needs nothing more of it.
+        over: bool,
         #[pin]
         body: B,
+    }
+
+    impl<B> PinnedDrop for Pump<B> {
+        fn drop(this: Pin<&mut Self>) {
+            // A peer that waits for the rest would wait for ever.
+            let this = this.project();
+            if !*this.over {
+                this.stream.send_reset(Reason::CANCEL);
+            }
+        }
     }
 }
 
@@ -49,7 +66,7 @@ impl From<h2::Error> for Stopped {
 
 impl<B> Pump<B> {
     pub(super) const fn new(stream: SendStream<Bytes>, body: B) -> Self {
-        Self { stream, chunk: None, body }
+        Self { stream, chunk: None, over: false, body }
     }
 }
 
@@ -60,14 +77,26 @@ where
 {
     type Output = Result<(), Stopped>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let output = ready!(self.as_mut().poll_send(cx));
+        *self.project().over = true;
+        Poll::Ready(output)
+    }
+}
+
+impl<B> Pump<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    fn poll_send(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Stopped>> {
         let mut this = self.project();
         loop {
             // Asked each time, so that this task is woken by a reset.
             if this.stream.poll_reset(cx)?.is_ready() {
                 return Poll::Ready(Err(Stopped::Stream));
             }
-            if let Some(chunk) = this.chunk.take() {
+            if let Some(mut chunk) = this.chunk.take() {
                 if this.stream.capacity() == 0 && !chunk.data.is_empty() {
                     match this.stream.poll_capacity(cx) {
                         Poll::Ready(Some(granted)) => {
@@ -81,6 +110,12 @@ where
                             return Poll::Pending;
                         }
                     }
+                }
+                if chunk.data.len() > MOST {
+                    this.stream.send_data(chunk.data.split_to(MOST), false)?;
+                    this.stream.reserve_capacity(1);
+                    *this.chunk = Some(chunk);
+                    continue;
                 }
                 this.stream.send_data(chunk.data, chunk.last)?;
                 if chunk.last {
@@ -108,7 +143,9 @@ where
                     *this.chunk = Some(Chunk { data, last: this.body.is_end_stream() });
                 }
                 Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
+                    if let Ok(mut trailers) = frame.into_trailers() {
+                        // h2 would take none of them, and the body would not end.
+                        head::strip(&mut trailers);
                         this.stream.reserve_capacity(0);
                         this.stream.send_trailers(trailers)?;
                         return Poll::Ready(Ok(()));

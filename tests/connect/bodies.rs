@@ -54,6 +54,51 @@ async fn bodies_stream_both_ways() {
     within("both sides", async { tokio::join!(client, script) }).await;
 }
 
+/// Trailers that HTTP/2 does not allow are left out, and the body ends all the same.
+#[tokio::test]
+async fn trailers_of_the_connection_are_left_out() {
+    let server = ScriptedServer::bind().await;
+    let (mut connection, mut conn): (Connection<Channel<Bytes>>, _) = setup::pair(&server).await;
+    let (mut up, body) = Channel::<Bytes>::new(2);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("connection", HeaderValue::from_static("close"));
+    trailers.insert("x-up", HeaderValue::from_static("done"));
+    up.send_data("data".into()).await.unwrap();
+    up.send_trailers(trailers).await.unwrap();
+    drop(up);
+    let response = connection.ready().await.unwrap().call(Request::post(server.uri("/")).body(body).unwrap());
+    let script = async {
+        conn.request().await;
+        let body = conn.read_body(1).await;
+        assert_eq!((body.trailers.len(), body.trailers["x-up"].to_str().unwrap()), (1, "done"));
+        conn.respond(1, 200, &[], "").await;
+    };
+    let (response, ()) = within("both sides", async { tokio::join!(response, script) }).await;
+    response.unwrap();
+}
+
+/// A body that panics after the response has begun leaves no peer waiting for its rest.
+#[tokio::test]
+async fn a_body_that_panics_is_reset() {
+    let server = ScriptedServer::bind().await;
+    let (mut connection, mut conn) = setup::pair(&server).await;
+    let (go, gone) = tokio::sync::oneshot::channel::<()>();
+    let body = StreamBody::new(futures_util::stream::once(async move {
+        let _ = gone.await;
+        if true {
+            panic!("on purpose");
+        }
+        Ok::<_, Infallible>(Frame::data(Bytes::new()))
+    }));
+    let request = Request::post(server.uri("/")).body(Box::pin(body)).unwrap();
+    let response = tokio::spawn(connection.ready().await.unwrap().call(request));
+    conn.request().await;
+    conn.head(1, 200, &[]).await;
+    let _response = response.await.unwrap().unwrap();
+    go.send(()).unwrap();
+    assert_eq!(conn.expect_reset(1).await, reason::CANCEL);
+}
+
 /// What goes out keeps within the peer's windows, however large the pieces of the body.
 #[tokio::test]
 async fn the_peers_windows_are_kept() {

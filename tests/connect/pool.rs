@@ -407,6 +407,57 @@ async fn leaving_lets_the_next_in() {
     assert_eq!(server.counters().max_open, 1);
 }
 
+/// C8, C1: what the server says that it did not process is sent again, POST or not, with a body or without; and what it may have,
+/// is not.
+#[tokio::test]
+async fn what_was_not_processed_is_resent() {
+    for body in ["", "the body"] {
+        let server = ScriptedServer::bind().await;
+        let pool = Pool::<HttpConnector, _>::builder(&ConnectionHealth::default(), clients::http_connector()).build();
+        let client = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(pool);
+        let send = |id: &str| {
+            let request: Request<Full<Bytes>> = clients::post(server.uri("/"), id, body);
+            tokio::spawn(client.clone().oneshot(request))
+        };
+        let covered = send("covered");
+        let mut first = server.accept().await;
+        let received = first.request().await;
+        let above = send("above");
+        first.request().await;
+        first.goaway(received.stream_id, reason::NO_ERROR).await;
+
+        let mut second = server.accept().await;
+        let resent = second.request().await;
+        assert_eq!(resent.id, "above");
+        second.reset(resent.stream_id, reason::REFUSED_STREAM).await;
+        let again = second.request().await;
+        assert_eq!(again.id, "above");
+        if !body.is_empty() {
+            assert_eq!(second.read_body(again.stream_id).await.data, body);
+        }
+        second.respond(again.stream_id, 200, &[], "above").await;
+        assert_eq!(text(within("an answer", above).await.unwrap()).await, "above");
+
+        first.abort();
+        let error = within("an answer", covered).await.unwrap().unwrap_err();
+        assert_eq!(error.failure().fate(), Fate::Unknown);
+        second.round_trip().await;
+        assert!(second.unheard().is_empty());
+    }
+}
+
+/// C2: one that is refused for ever ends in the refusal, after a bounded number of attempts.
+#[tokio::test]
+async fn a_refusal_for_ever_ends() {
+    let server = FaultyServer::builder().every(1, Fault::Refuse).start().await;
+    let pool = Pool::<HttpConnector, _>::builder(&ConnectionHealth::default(), clients::http_connector()).build();
+    let client = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(pool);
+    let request: Request<Full<Bytes>> = clients::post(server.uri("/"), "1", "body");
+    let error = within("an answer", client.oneshot(request)).await.unwrap_err();
+    assert_eq!(verdict(&error), (Fate::NotProcessed, Cause::Refused));
+    assert_eq!(server.counters().streams, 7);
+}
+
 /// G8: refused requests that come back do not tear the pool down.
 #[tokio::test]
 async fn refused_requests_come_back() {

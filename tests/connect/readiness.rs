@@ -229,6 +229,42 @@ async fn alpn_decides() {
     }
 }
 
+/// G7, C5: HTTP/1.1 connections that are closed as requests are handed to them: each request ends, and those that were not sent come
+/// back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn http1_requests_all_end() {
+    let server = ScriptedServer::bind().await;
+    let uri = server.uri("/");
+    let client = tokio::spawn(async move {
+        let health = ConnectionHealth::default();
+        let mut unsent = 0;
+        for n in 0..200 {
+            let mut make = MakeConnection::<_, Full<Bytes>>::new(&health, clients::http_connector());
+            let mut connection = make.ready().await.unwrap().call(uri.clone()).await.unwrap();
+            for request in 0..3 {
+                let request = clients::post(uri.clone(), &format!("{n}-{request}"), "body");
+                match within("an answer", connection.call(request)).await {
+                    Ok(response) => drop(http_body_util::BodyExt::collect(response.into_body()).await),
+                    Err(error) => {
+                        assert_eq!(error.is_unsent(), error.take_unsent::<Full<Bytes>>().is_some());
+                        unsent += usize::from(error.is_unsent());
+                    }
+                }
+            }
+        }
+        unsent
+    });
+    let script = async {
+        loop {
+            let mut conn = server.accept_h1().await;
+            conn.request().await;
+            conn.respond(200, &[], "answer").await;
+        }
+    };
+    let unsent = tokio::select! { unsent = client => unsent.unwrap(), () = script => unreachable!() };
+    assert!(unsent > 0);
+}
+
 /// C21: nobody listens; the certificate is not trusted.
 #[tokio::test]
 async fn no_connection_comes_to_be() {

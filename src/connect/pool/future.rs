@@ -13,6 +13,7 @@ use tower::{BoxError, Service};
 use super::site::{Site, Ticket};
 use crate::connect::{Error, ResponseBody, ResponseFuture};
 use crate::fate::Verdict;
+use crate::timer::can_wait;
 
 /// How often a request that a connection gave back unsent is moved to another, before its error says so.
 const MOVES: u32 = 3;
@@ -45,14 +46,17 @@ enum State<B: 'static> {
 
 /// Until when it may wait.
 struct Deadline {
+    /// Until it is first asked for.
     at: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.at else { return Poll::Pending };
-        self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at))).as_mut().poll(cx)
+        if let (Some(at), None) = (self.at.take(), &self.sleep) {
+            self.sleep = can_wait().then(|| Box::pin(sleep_until(at)));
+        }
+        self.sleep.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
     }
 }
 

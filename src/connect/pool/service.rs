@@ -20,6 +20,7 @@ use crate::ConnectionHealth;
 use crate::connect::{Error, Http2Connection, HttpConnection, MakeConnection, ResponseBody};
 use crate::fate::{Cause, Failure, Fate, Verdict};
 use crate::health::Origin;
+use crate::timer::can_wait;
 
 /// A client with a pool of HTTP/2 connections for each origin.
 ///
@@ -113,6 +114,7 @@ fn http2_of<B>(made: HttpConnection<B>) -> Result<Http2Connection<B>, Error> {
 
 /// Looks after an origin until it is forgotten.
 async fn keep<B: 'static>(site: Weak<Site<B>>, wake: Arc<Notify>, origins: Weak<Origins<B>>, origin: Origin) {
+    let timers = can_wait();
     while let Some(kept) = site.upgrade() {
         let Some(next) = kept.keep() else {
             let Some(origins) = origins.upgrade() else { return };
@@ -124,8 +126,12 @@ async fn keep<B: 'static>(site: Weak<Site<B>>, wake: Arc<Notify>, origins: Weak<
             continue;
         };
         drop(kept);
-        // Whichever comes first.
-        let _ = timeout_at(next, wake.notified()).await;
+        if timers {
+            // Whichever comes first.
+            let _ = timeout_at(next, wake.notified()).await;
+        } else {
+            wake.notified().await;
+        }
     }
 }
 
