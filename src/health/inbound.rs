@@ -136,6 +136,12 @@ impl Inbound {
         }
     }
 
+    /// The peer's notice of a graceful shutdown is not to be taken out.
+    #[cfg(feature = "connect")]
+    pub(super) const fn leave_goaway(&mut self) {
+        self.takes_goaway = false;
+    }
+
     /// Whether bytes have to go through [`filter`](Self::filter).
     pub(super) fn is_filtering(&self) -> bool {
         let wanted = (self.unanswered.any() || self.goaway || self.took_goaway) && !self.scanner.is_off();

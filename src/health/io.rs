@@ -90,6 +90,8 @@ impl<T> MonitoredIo<T> {
     pub(crate) fn be_exact(&mut self) {
         let monitored = self.0.inner_mut();
         monitored.exact = true;
+        // Such a client sees no GOAWAY at a bad moment.
+        monitored.inbound.leave_goaway();
         monitored.connection.be_exact();
     }
 

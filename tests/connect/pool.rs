@@ -19,7 +19,9 @@ use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 use crate::setup::{text, verdict};
 use crate::support::bound::{checked, within};
 use crate::support::wire::MAX_STREAM_ID;
-use crate::support::{Fault, FaultyServer, GoAway, Reply, ScriptedServer, clients, reason, setting, tls};
+use crate::support::{
+    Fault, FaultyServer, GoAway, NobodyListens, Reply, ScriptedServer, clients, reason, setting, tls,
+};
 
 type Plain<B = Full<Bytes>> = Pool<HttpConnector, B>;
 
@@ -314,8 +316,8 @@ async fn a_silent_connection_gets_nothing() {
 /// C21, T14: a connect that fails fails all who wait for it, each with its request; the next waits a while.
 #[tokio::test]
 async fn a_failed_connect_is_shared_and_backed_off() {
-    let addr = ScriptedServer::bind().await.stop_listening();
-    let uri: Uri = format!("http://{addr}/").parse().unwrap();
+    let nobody = NobodyListens::bind();
+    let uri = nobody.uri("/");
     let pool =
         builder(&ConnectionHealth::default()).backoff(Duration::from_millis(200), Duration::from_secs(1)).build();
     for round in 0..2 {

@@ -17,7 +17,7 @@ use crate::setup::{self, Connection, text, until, verdict};
 use crate::support::bound::within;
 use crate::support::script::DEFAULT_SETTINGS;
 use crate::support::wire::MAX_STREAM_ID;
-use crate::support::{ScriptedServer, clients, reason, tls};
+use crate::support::{NobodyListens, ScriptedServer, clients, reason, tls};
 
 type Made = MakeConnection<HttpConnector, Full<Bytes>>;
 
@@ -268,10 +268,10 @@ async fn http1_requests_all_end() {
 /// C21: nobody listens; the certificate is not trusted.
 #[tokio::test]
 async fn no_connection_comes_to_be() {
-    let addr = ScriptedServer::bind().await.stop_listening();
+    let nobody = NobodyListens::bind();
     let health = ConnectionHealth::default();
     let mut make: Made = make(&health);
-    let error = make.ready().await.unwrap().call(format!("http://{addr}/").parse().unwrap()).await.unwrap_err();
+    let error = make.ready().await.unwrap().call(nobody.uri("/")).await.unwrap_err();
     assert_eq!(verdict(&error), (Fate::NotSent, Cause::Connect));
 
     let server = ScriptedServer::bind_tls().await;

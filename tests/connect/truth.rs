@@ -18,6 +18,7 @@ use tower_redial::health::{Close, Drain, State};
 
 use crate::setup::{self, Connection, text, until, verdict};
 use crate::support::bound::within;
+use crate::support::script::DEFAULT_SETTINGS;
 use crate::support::wire::MAX_STREAM_ID;
 use crate::support::{Frame, H2Conn, Received, ScriptedServer, clients, reason};
 
@@ -347,20 +348,27 @@ async fn an_idle_connection_that_drains_is_closed() {
     assert!(error.is_unsent());
 }
 
-/// G1, Q9: an open stream survives a graceful shutdown, and a new request is not sent there.
+/// G1, Q9: an open stream survives a graceful shutdown, in both of its steps, and a new request is not sent there; also where the
+/// same health gives other clients a GOAWAY of its own.
 #[tokio::test]
 async fn an_open_stream_survives_a_graceful_goaway() {
-    let server = ScriptedServer::bind().await;
-    let (mut connection, mut conn): (Connection, _) = setup::pair(&server).await;
-    let response = tokio::spawn(connection.ready().await.unwrap().call(clients::get(server.uri("/"), "1")));
-    conn.request().await;
-    conn.goaway(MAX_STREAM_ID, reason::NO_ERROR).await;
-    until(&connection, |state| state == State::Draining(Drain::GoAway { reason: Reason::NO_ERROR })).await;
-    assert_eq!(verdict(&connection.ready().await.unwrap_err()).0, Fate::NotSent);
-    let error = connection.call(clients::get(server.uri("/"), "2")).await.unwrap_err();
-    assert!(error.take_unsent::<Full<Bytes>>().is_some());
-    conn.respond(1, 200, &[], "late").await;
-    assert_eq!(text(response.await.unwrap()).await, "late");
-    conn.until_closed().await;
-    assert!(conn.unheard().is_empty());
+    for own_goaway in [false, true] {
+        let health = ConnectionHealth::builder().own_goaway(own_goaway).build();
+        let server = ScriptedServer::bind().await;
+        let (mut connection, mut conn): (Connection, _) = setup::pair_of(&health, &server, DEFAULT_SETTINGS).await;
+        let response = tokio::spawn(connection.ready().await.unwrap().call(clients::get(server.uri("/"), "1")));
+        conn.request().await;
+        conn.goaway(MAX_STREAM_ID, reason::NO_ERROR).await;
+        // A server waits for this before it names the last stream.
+        conn.round_trip().await;
+        until(&connection, |state| state == State::Draining(Drain::GoAway { reason: Reason::NO_ERROR })).await;
+        assert_eq!(verdict(&connection.ready().await.unwrap_err()).0, Fate::NotSent);
+        let error = connection.call(clients::get(server.uri("/"), "2")).await.unwrap_err();
+        assert!(error.take_unsent::<Full<Bytes>>().is_some());
+        conn.goaway(1, reason::NO_ERROR).await;
+        conn.respond(1, 200, &[], "late").await;
+        assert_eq!(text(response.await.unwrap()).await, "late");
+        conn.until_closed().await;
+        assert!(conn.unheard().is_empty());
+    }
 }

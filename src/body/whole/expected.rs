@@ -42,12 +42,13 @@ fn parse(number: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     fn of(method: &str, status: u16, fields: &[(&'static str, &'static str)]) -> Announced {
-        let fields = fields.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
         let mut headers = HeaderMap::new();
-        fields.for_each(|(name, value): (http::HeaderName, _)| drop(headers.append(name, value)));
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
         announced(&method.parse().unwrap(), StatusCode::from_u16(status).unwrap(), &headers)
     }
 
