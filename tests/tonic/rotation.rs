@@ -1,5 +1,6 @@
 //! A server that winds each connection up after a second, as `MAX_CONNECTION_AGE` has gRPC servers do.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tower_redial::fate::{BodyUse, Failure};
 use crate::greeter::{Greeter, GreeterClient, HelloReply, HelloRequest};
 use crate::setup::{Attempts, bare, client_with};
 use crate::support::Ledger;
-use crate::support::bound::within;
+use crate::support::bound::{LIMIT, checked};
 
 const UNARY: usize = 64;
 const STREAMS: usize = 8;
@@ -61,12 +62,12 @@ where
                 let id = format!("{worker}-{n}");
                 let result = if worker < UNARY {
                     let request = HelloRequest { name: id.clone(), replies: 1, pace: 2 };
-                    within("a reply", client.say_hello(request)).await.map(|reply| {
+                    in_time(client.say_hello(request)).await.map(|reply| {
                         assert_eq!(reply.into_inner(), HelloReply::to(&id));
                     })
                 } else {
                     let request = HelloRequest { name: id.clone(), replies: REPLIES, pace: 50 };
-                    within("a stream", read(&mut client, request)).await
+                    in_time(read(&mut client, request)).await
                 };
                 if let Err(status) = result {
                     failed.push((id, status));
@@ -77,6 +78,11 @@ where
     });
     let failed = join_all(workers).await.into_iter().flat_map(|worker| worker.expect("a worker")).collect();
     Tally { calls: calls.load(Ordering::Relaxed), failed }
+}
+
+/// hyper can leave a call waiting for ever when its connection ends.
+async fn in_time<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    checked(LIMIT, call).await.unwrap_or_else(|| Err(Status::deadline_exceeded("no answer, ever")))
 }
 
 async fn read<T>(client: &mut GreeterClient<T>, request: HelloRequest) -> Result<(), Status>
