@@ -12,17 +12,13 @@ mod shared;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper_util::client::legacy::connect::HttpConnector;
-use tonic::body::Body;
-use tonic::client::GrpcService;
-use tonic::codegen::StdError;
 use tonic::transport::{Endpoint, Server};
 use tower::{BoxError, ServiceBuilder};
 use tower_redial::tonic::GrpcLayer;
 use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
-use greeter::{Greeter, GreeterClient, HelloRequest, Running};
+use greeter::{Greeter, GreeterClient, HelloRequest, Running, Stack};
 use shared::{Outcome, calls, compare, support};
 
 const CALLS: usize = 800;
@@ -53,13 +49,7 @@ async fn server() -> Running {
     Greeter::serve(Server::builder().max_connection_age(Duration::from_millis(100))).await
 }
 
-async fn load<T>(server: &Running, client: GreeterClient<T>) -> Outcome
-where
-    T: GrpcService<Body> + Clone,
-    T::Error: Into<StdError>,
-    T::ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
-    <T::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
-{
+async fn load<T: Stack + Clone>(server: &Running, client: GreeterClient<T>) -> Outcome {
     // Everything in gRPC is a POST.
     let mut outcome = calls(
         CALLS,

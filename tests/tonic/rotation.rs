@@ -8,14 +8,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::Uri;
 use tokio::time::Instant;
-use tonic::client::GrpcService;
-use tonic::codegen::StdError;
 use tonic::transport::{Endpoint, Server};
 use tonic::{Code, Status};
 use tower_redial::ConnectionHealth;
 use tower_redial::fate::{BodyUse, Failure};
 
-use crate::greeter::{Greeter, GreeterClient, HelloReply, HelloRequest};
+use crate::greeter::{Greeter, GreeterClient, HelloReply, HelloRequest, Stack};
 use crate::setup::{Attempts, bare, client_with};
 use crate::support::Ledger;
 use crate::support::bound::{LIMIT, checked};
@@ -42,11 +40,7 @@ async fn serve() -> crate::greeter::Running {
 /// As many calls as there is time for.
 async fn load<T>(client: &GreeterClient<T>) -> Tally
 where
-    T: GrpcService<tonic::body::Body> + Clone + Send + 'static,
-    T::Error: Into<StdError>,
-    T::Future: Send,
-    T::ResponseBody: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-    <T::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
+    T: Stack<Future: Send> + Clone + Send + 'static,
 {
     let calls = Arc::new(AtomicU64::new(0));
     let end = Instant::now() + RUN;
@@ -85,13 +79,7 @@ async fn in_time<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, 
     checked(LIMIT, call).await.unwrap_or_else(|| Err(Status::deadline_exceeded("no answer, ever")))
 }
 
-async fn read<T>(client: &mut GreeterClient<T>, request: HelloRequest) -> Result<(), Status>
-where
-    T: GrpcService<tonic::body::Body>,
-    T::Error: Into<StdError>,
-    T::ResponseBody: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-    <T::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
-{
+async fn read<T: Stack>(client: &mut GreeterClient<T>, request: HelloRequest) -> Result<(), Status> {
     let mut replies = client.lots_of_replies(request).await?.into_inner();
     let mut count = 0;
     while replies.message().await?.is_some() {

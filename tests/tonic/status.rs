@@ -10,7 +10,7 @@ use tonic::{Code, Request, Status};
 use tower_redial::ConnectionHealth;
 use tower_redial::fate::{BodyUse, Failure, Fate};
 
-use crate::greeter::{GRPC, HelloReply, HelloRequest, SAY_HELLO, framed};
+use crate::greeter::{GRPC, GreeterClient, HelloReply, HelloRequest, SAY_HELLO, Stack, framed};
 use crate::headers::greet;
 use crate::setup::{Attempts, bare, client, client_with};
 use crate::support::bound::within;
@@ -31,20 +31,22 @@ async fn wind_up(server: &ScriptedServer) {
     first.until_closed().await;
 }
 
+/// The status of the call that finds out; the one after it goes through.
+async fn find_out<T: Stack>(mut client: GreeterClient<T>) -> Status {
+    let mut open = client.lots_of_replies(HelloRequest::new("open")).await.unwrap().into_inner();
+    // The GOAWAY is here by then, and nobody knows.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let status = client.say_hello(HelloRequest::new("next")).await.unwrap_err();
+    client.say_hello(HelloRequest::new("after")).await.unwrap();
+    while open.message().await.unwrap().is_some() {}
+    status
+}
+
 /// The defect: tonic tells a call that was never sent that it was canceled, and the one after goes through.
 #[tokio::test]
 async fn a_bare_channel_calls_a_closed_connection_canceled() {
     let server = ScriptedServer::bind().await;
-    let calls = async {
-        let mut client = bare(&server.uri("/")).await;
-        let mut open = client.lots_of_replies(HelloRequest::new("open")).await.unwrap().into_inner();
-        // The GOAWAY is here, and nobody knows.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let status = client.say_hello(HelloRequest::new("next")).await.unwrap_err();
-        client.say_hello(HelloRequest::new("after")).await.unwrap();
-        while open.message().await.unwrap().is_some() {}
-        status
-    };
+    let calls = async { find_out(bare(&server.uri("/")).await).await };
     let (status, ()) = within("both sides", async { tokio::join!(calls, wind_up(&server)) }).await;
     assert_eq!(status.code(), Code::Cancelled, "{status:?}");
     assert_eq!(Failure::of(&status, BodyUse::Untouched).fate(), Fate::NotSent);
@@ -72,15 +74,7 @@ async fn a_call_that_a_closed_connection_hands_back_is_resent() {
 async fn a_call_that_a_closed_connection_hands_back_is_unavailable() {
     let server = ScriptedServer::bind().await;
     let attempts = Attempts::default();
-    let calls = async {
-        let mut client = client(&server.uri("/"), attempts.layer().observe_only(true)).await;
-        let mut open = client.lots_of_replies(HelloRequest::new("open")).await.unwrap().into_inner();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let status = client.say_hello(HelloRequest::new("next")).await.unwrap_err();
-        client.say_hello(HelloRequest::new("after")).await.unwrap();
-        while open.message().await.unwrap().is_some() {}
-        status
-    };
+    let calls = async { find_out(client(&server.uri("/"), attempts.layer().observe_only(true)).await).await };
     let (status, ()) = within("both sides", async { tokio::join!(calls, wind_up(&server)) }).await;
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert!(status.message().starts_with("not_sent (handed_back): transport error: "), "{}", status.message());

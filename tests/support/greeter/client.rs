@@ -11,18 +11,31 @@ use tonic_prost::ProstCodec;
 
 use super::{BIDI_HELLO, HelloReply, HelloRequest, LOTS_OF_GREETINGS, LOTS_OF_REPLIES, SAY_HELLO};
 
-#[derive(Clone)]
-pub struct GreeterClient<T> {
-    inner: Grpc<T>,
+/// What a generated client asks of what it is given.
+pub trait Stack:
+    GrpcService<
+        Body,
+        Error: Into<StdError>,
+        ResponseBody: http_body::Body<Data = bytes::Bytes, Error: Into<StdError> + Send> + Send + 'static,
+    >
+{
 }
 
-impl<T> GreeterClient<T>
+impl<T> Stack for T
 where
     T: GrpcService<Body>,
     T::Error: Into<StdError>,
     T::ResponseBody: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     <T::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
 {
+}
+
+#[derive(Clone)]
+pub struct GreeterClient<T> {
+    inner: Grpc<T>,
+}
+
+impl<T: Stack> GreeterClient<T> {
     pub fn new(inner: T) -> Self {
         Self { inner: Grpc::new(inner) }
     }

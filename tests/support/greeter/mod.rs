@@ -12,7 +12,7 @@ use prost::Message;
 
 use crate::support::Reply;
 
-pub use client::GreeterClient;
+pub use client::{GreeterClient, Stack};
 pub use server::{Greeter, Running};
 
 /// One message in, one out.
