@@ -558,6 +558,46 @@ async fn a_service_that_is_never_ready_is_not_waited_for_for_ever() {
     assert!(matches!(stops.only(), Stop::OutOfTime { .. }));
 }
 
+/// A gRPC call through any client, with this time for all of it.
+fn grpc(timeout: &str) -> Request<Full<Bytes>> {
+    let call = Request::post("http://host/shop.Catalog/Get").header("content-type", "application/grpc+proto");
+    call.header("grpc-timeout", timeout).body(Full::new(Bytes::from("body"))).unwrap()
+}
+
+/// W4, W5: no wait goes beyond the time that a gRPC call has, be it a backoff or one for the service to get ready.
+#[tokio::test(start_paused = true)]
+async fn a_grpc_call_waits_no_longer_than_its_timeout() {
+    let slow =
+        Limits::after_loss().max_resends(100).backoff(Backoff::new(Duration::from_secs(1), Duration::from_secs(1)));
+    let layer = RetryOnCanceledLayer::new().after_loss(slow).idempotent_grpc_methods(["shop.Catalog/Get"]);
+    let stops = Stops::default();
+    let (inner, log) = player([Play::Lose; 100]);
+    let began = Instant::now();
+    layer.clone().on_retry(stops.record()).layer_on(inner).oneshot(grpc("4S")).await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(4));
+    assert!(attempts(&log) >= 4 && log.lock().unwrap().iter().all(|(at, _)| *at < Duration::from_secs(4)));
+    assert!(matches!(stops.only(), Stop::OutOfTime { .. }));
+
+    let stops = Stops::default();
+    let (inner, _) = with_readiness(vec![Play::HandBack], [vec![None], vec![Some(BoxedKind::Never); 50]].concat());
+    let began = Instant::now();
+    layer.on_retry(stops.record()).layer_on(inner).oneshot(grpc("2S")).await.unwrap_err();
+    assert!(began.elapsed() >= Duration::from_secs(2) && began.elapsed() < Duration::from_secs(3));
+    assert!(matches!(stops.only(), Stop::OutOfTime { .. }));
+}
+
+/// A timeout that is none counts for nothing, and so does one of a request that is no gRPC call.
+#[tokio::test(start_paused = true)]
+async fn a_grpc_timeout_that_is_none_is_left_alone() {
+    for (kind, timeout) in [("application/grpc", "soon"), ("application/grpc", "123456789n"), ("text/plain", "1n")] {
+        let (inner, log) = player([Play::HandBack]);
+        let mut call = grpc(timeout);
+        call.headers_mut().insert("content-type", kind.parse().unwrap());
+        RetryOnCanceledLayer::new().layer_on(inner).oneshot(call).await.unwrap();
+        assert_eq!(attempts(&log), 2, "{kind}, {timeout}");
+    }
+}
+
 /// T12: what a load shedder below turns away is not sent again.
 #[tokio::test(start_paused = true)]
 async fn shed_load_is_not_resent() {
