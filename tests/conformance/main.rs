@@ -2,13 +2,14 @@
 //!
 //! A cell is a stack, a fault, and a request by its method and body. [`table::expected`] says what has to come of it, or why
 //! the stack cannot get there.
-#![cfg(all(feature = "reqwest", feature = "reqwest-middleware", feature = "tonic"))]
+#![cfg(all(feature = "reqwest", feature = "reqwest-middleware", feature = "tonic", feature = "connect"))]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod call;
 mod fault;
+mod over_connect;
 mod over_kube;
 mod over_tonic;
 mod stacks;

@@ -11,11 +11,11 @@ use tower_redial::health::MonitoredConnector;
 use tower_redial::retry::Boxed;
 use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
-use crate::stacks::{Send, Setup, read};
+use crate::stacks::{SendFn, Setup, read};
 use crate::support::{REQUEST_ID, clients};
 
 /// The client has one API server: it is made at the first request.
-pub(crate) fn send(setup: &Setup, layer: RetryOnCanceledLayer<Boxed>) -> Send {
+pub(crate) fn send(setup: &Setup, layer: RetryOnCanceledLayer<Boxed>) -> SendFn {
     let (setup, client) = (setup.clone(), OnceLock::<Client>::new());
     Box::new(move |call, id, uri| {
         let client = client.get_or_init(|| client_of(&setup, layer.clone(), &uri)).clone();
@@ -45,7 +45,7 @@ fn over<C>(
     prior_knowledge: bool,
 ) -> Client
 where
-    MonitoredConnector<C>: Connect + Clone + std::marker::Send + Sync + 'static,
+    MonitoredConnector<C>: Connect + Clone + Send + Sync + 'static,
 {
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())

@@ -9,12 +9,12 @@ use tower_redial::RetryOnCanceledLayer;
 use tower_redial::retry::Boxed;
 use tower_redial::tonic::{GrpcLayer, GrpcService};
 
-use crate::stacks::{Send, Setup, http};
+use crate::stacks::{SendFn, Setup, http};
 use crate::support::clients;
 
 /// A channel has one origin: it is made at the first request.
-pub(crate) fn send(setup: &Setup, layer: RetryOnCanceledLayer<Boxed>) -> Send {
-    let (setup, send) = (setup.clone(), OnceLock::<Send>::new());
+pub(crate) fn send(setup: &Setup, layer: RetryOnCanceledLayer<Boxed>) -> SendFn {
+    let (setup, send) = (setup.clone(), OnceLock::<SendFn>::new());
     Box::new(move |call, id, uri| {
         let send = send.get_or_init(|| {
             let service = service(&setup, layer.clone(), &uri);

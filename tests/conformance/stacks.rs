@@ -1,7 +1,6 @@
 //! Every stack, behind one face.
 
 use std::future::Future;
-use std::marker;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,9 +35,13 @@ pub(crate) enum Stack {
     Tonic,
     /// Both layers within kube's own.
     Kube,
+    /// A connection of our own, made anew by `tower::reconnect`.
+    Connection,
+    /// A pool of them.
+    Pool,
 }
 
-pub(crate) const STACKS: [Stack; 7] = [
+pub(crate) const STACKS: [Stack; 9] = [
     Stack::HyperUtil,
     Stack::Watched,
     Stack::Reqwest,
@@ -46,6 +49,8 @@ pub(crate) const STACKS: [Stack; 7] = [
     Stack::Middleware,
     Stack::Tonic,
     Stack::Kube,
+    Stack::Connection,
+    Stack::Pool,
 ];
 
 /// After how long a stream is suspicious, and how long a probe waits for its answer.
@@ -54,13 +59,13 @@ const QUICK: Duration = Duration::from_millis(100);
 /// A failed attempt: what it proved, why it came, and what was decided.
 pub(crate) type Attempt = (Fate, Cause, Decision);
 
-pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<StatusCode, BoxError>> + marker::Send>>;
+pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<StatusCode, BoxError>> + Send>>;
 
-pub(crate) type Send = Box<dyn Fn(Call, &'static str, Uri) -> Sending + marker::Send + Sync>;
+pub(crate) type SendFn = Box<dyn Fn(Call, &'static str, Uri) -> Sending + Send + Sync>;
 
 /// One client of one stack.
 pub(crate) struct Client {
-    send: Send,
+    send: SendFn,
     attempts: Arc<Mutex<Vec<Attempt>>>,
 }
 
@@ -103,19 +108,26 @@ impl Stack {
         match self {
             // What lies in memory is cloned, or recorded by counting a reference.
             Self::Reqwest | Self::ReqwestSingleHop | Self::Middleware => true,
-            Self::HyperUtil | Self::Watched | Self::Tonic | Self::Kube => content != Content::Large,
+            _ => content != Content::Large,
         }
     }
 
-    /// Whether it shows that this body was polled: only then is a GOAWAY a proof.
-    pub(crate) fn shows_polling(self, content: Content) -> bool {
+    /// Whether a GOAWAY below a request with this body is a proof: it is known that its stream was opened, by its id or by its body,
+    /// which was polled.
+    pub(crate) fn knows_its_stream(self, content: Content) -> bool {
         match self {
+            Self::Connection | Self::Pool => true,
             Self::HyperUtil | Self::Watched | Self::ReqwestSingleHop | Self::Tonic | Self::Kube => {
                 content != Content::Empty
             }
             // reqwest is left to clone what it can, so that it can redirect it.
             Self::Reqwest | Self::Middleware => matches!(content, Content::Streamed | Content::Failing),
         }
+    }
+
+    /// Whether its connections are this crate's own.
+    pub(crate) fn is_own(self) -> bool {
+        matches!(self, Self::Connection | Self::Pool)
     }
 
     /// Whether a proof is trusted for a request that changes something.
@@ -126,7 +138,7 @@ impl Stack {
 
     /// Whether its connections are watched, so that one that falls silent is found and left.
     pub(crate) fn watches(self) -> bool {
-        matches!(self, Self::Watched | Self::Tonic | Self::Kube)
+        matches!(self, Self::Watched | Self::Tonic | Self::Kube | Self::Connection | Self::Pool)
     }
 
     /// Whether its client takes back what a used connection hands back, and sends it on a new one by itself.
@@ -144,7 +156,7 @@ impl Stack {
 
     pub(crate) fn client(self, setup: &Setup) -> Client {
         let attempts = Arc::new(Mutex::new(Vec::new()));
-        let send: Send = match self {
+        let send: SendFn = match self {
             Self::HyperUtil => {
                 let layer = layer::<Boxed>(&attempts);
                 let stack = ServiceBuilder::new().layer(layer).timeout(setup.timeout());
@@ -194,6 +206,8 @@ impl Stack {
             }
             Self::Tonic => crate::over_tonic::send(setup, layer(&attempts)),
             Self::Kube => crate::over_kube::send(setup, layer(&attempts)),
+            Self::Connection => crate::over_connect::connection(setup, layer(&attempts)),
+            Self::Pool => crate::over_connect::pool(setup, layer(&attempts)),
         };
         Client { send, attempts }
     }
@@ -206,12 +220,12 @@ fn layer<M>(attempts: &Arc<Mutex<Vec<Attempt>>>) -> RetryOnCanceledLayer<M> {
     })
 }
 
-pub(crate) fn http<S, R>(service: S) -> Send
+pub(crate) fn http<S, R>(service: S) -> SendFn
 where
     S: tower::Service<http::Request<crate::call::BoxBody>, Response = Response<R>, Error = BoxError>,
-    S: Clone + marker::Send + Sync + 'static,
-    S::Future: marker::Send,
-    R: Body<Error: Into<BoxError>, Data: marker::Send> + marker::Send + 'static,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+    R: Body<Error: Into<BoxError>, Data: Send> + Send + 'static,
 {
     Box::new(move |call, id, uri| {
         let (service, request) = (service.clone(), call.request(id, &uri));

@@ -52,7 +52,12 @@ fn failure(stack: Stack, fault: Fault, content: Content) -> Option<(Fate, Cause)
         Fault::GracefulOpen if stack.takes_back() => None,
         Fault::GracefulOpen => Some((Fate::NotSent, Cause::HandedBack)),
         Fault::GoAway(code) => {
-            let fate = if stack.shows_polling(content) { Fate::NotProcessed } else { Fate::Unknown };
+            let fate = match code {
+                // What a peer takes for an error with a connection's first request it will with the next one's.
+                reason::INTERNAL_ERROR if stack.is_own() => Fate::Permanent,
+                _ if stack.knows_its_stream(content) => Fate::NotProcessed,
+                _ => Fate::Unknown,
+            };
             Some((fate, Cause::GoAway { reason: Reason::from_code(code) }))
         }
         Fault::Refused => Some((Fate::NotProcessed, Cause::Refused)),
