@@ -54,18 +54,24 @@
 //! # The stacks
 //!
 //! The layer goes around any `Service<http::Request<ReplayBody<B>>>` that is `Clone` and answers with an
-//! `http::Response`.
+//! `http::Response`, and around the clients that bring a request type of their own. In all of them an idempotent request is resent
+//! after anything that another attempt can help. They differ in what is proved of the others:
 //!
-//! | stack | what surfaces without it | what cannot be known from outside |
-//! |---|---|---|
-//! | hyper-util's `legacy::Client` | every GOAWAY, REFUSED_STREAM and lost connection; `Canceled` on a fresh connection | whether a request *without a body* that meets a GOAWAY was processed |
-//! | hyper's `client::conn`, behind a service of your own that connects again | the same, and every `Canceled` | the same |
-//! | tonic 0.14's `Channel`: feature `tonic` | the same, as `Code::Cancelled`, `Unknown` or `Internal` | which connection serves a call. Calls have a body, so that a GOAWAY is a proof; and with [`own_goaway`](health::Builder::own_goaway) a graceful one fails nothing |
-//! | kube 5's `Client`, with both layers in its stack | as hyper-util's; watches that are open go on | as hyper-util's; `own_goaway` helps here too |
-//! | `connect::Pool`, `connect::Http2Connection` (feature `connect`) | GOAWAY and REFUSED_STREAM, each with its proof; lost connections; what was not sent comes back in `connect::Unsent` | nothing of the stream: what is left unknown, only the server knows |
+//! | stack | feature, versions | a request that changes something is resent when | seen of its connections | cannot be known, and why |
+//! |---|---|---|---|---|
+//! | hyper-util's `legacy::Client` | none; hyper-util 0.1 | it came back, no connection came to be, it was refused, or it met a GOAWAY while its body was being sent | everything, with both halves of [`health`] | whether a request *without a body* that meets a GOAWAY was processed: which stream it has, if any, only hyper knows |
+//! | hyper's `client::conn`, behind a service of your own that connects again | none; hyper 1 | the same | GOAWAY, silence and limits, with [`ConnectionHealth::connector`](health::ConnectionHealth::connector) below; not which of them serves a request | the same |
+//! | tonic's `Channel`, under a generated client | `tonic`; tonic 0.14 | the same; each call has a body, and with [`own_goaway`](health::Builder::own_goaway) a graceful GOAWAY fails nothing | GOAWAY, silence and limits, where TLS ends in the connector | which connection serves a call: tonic does not say. So a call that hyper loses cannot be ended: set `Endpoint::timeout` |
+//! | reqwest | `reqwest`; reqwest 0.13 | with [`single_hop`](RetryOnCanceledLayer::single_hop) as with hyper-util; without it never, since redirects are followed below | what errors show: its connector's types are sealed | which of several hops an error speaks of; what its pool does; which requests wait. `Renew` is for connections that fell silent |
+//! | reqwest-middleware | `reqwest-middleware`; 0.5 | the same | the same | the same |
+//! | kube's `Client`, with both layers in its stack | none; kube 5 | as with hyper-util | as with hyper-util | as with hyper-util; its requests' bodies are in memory |
+//! | `connect::Http2Connection`, `connect::Pool` | `connect`; h2 0.4 | it was not sent, it was refused, or a GOAWAY names a stream below its own, with or without a body | everything | nothing of the stream: what stays unknown, only the server knows |
 //!
-//! In all but the last, the stream that a request has on its connection cannot be known, so that a last-stream-id, or an interim
-//! response that came before a refusal, is no evidence here.
+//! `tests/conformance` plays the same faults to every one of them, and has the table of what each fault proves there.
+//!
+//! reqwest resends by itself, by default, and takes every GOAWAY for a proof. Beside this layer that is switched off with
+//! `reqwest::retry::never()`: attempts would multiply, and now and then a request that changes something is processed twice. hyper-util's
+//! own retry, of what a used connection handed back, costs nothing and may stay.
 //!
 //! kube needs no feature. Its config's layers and these go into one stack; what kube retries by itself, on status codes, goes
 //! above:
@@ -151,6 +157,6 @@ pub use self::health::{ConnectionHealth, ConnectionHealthLayer};
 pub use self::retry::{RetryOnCanceled, RetryOnCanceledLayer};
 
 /// The README's snippets, compiled.
-#[cfg(all(doctest, feature = "reqwest-middleware", feature = "tonic"))]
+#[cfg(all(doctest, feature = "connect", feature = "reqwest-middleware", feature = "tonic"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -11,24 +11,30 @@ use support::{bound, example};
 /// When a process counts as hung. It bounds tests that fail anyway.
 const HUNG: Duration = Duration::from_secs(120);
 
-/// The two figures of a row.
-fn row(stdout: &str, label: &str) -> [u64; 2] {
+/// The figures of a row.
+fn row<const COLUMNS: usize>(stdout: &str, label: &str) -> [u64; COLUMNS] {
     let line = stdout.lines().find(|line| line.trim_start().starts_with(label));
     let line = line.unwrap_or_else(|| panic!("no {label:?} in\n{stdout}"));
     let numbers: Vec<_> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     numbers.try_into().unwrap_or_else(|_| panic!("{line:?} in\n{stdout}"))
 }
 
-async fn compares(name: &str) {
+/// What it prints, if it ends well.
+async fn output_of(name: &str) -> String {
     let output = bound::checked(HUNG, example::command(name).output()).await;
     let output = output.expect("the process ends").expect("the process starts");
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{stdout}\n{stderr}");
+    stdout
+}
+
+async fn compares(name: &str) {
+    let stdout = output_of(name).await;
     let [requests, same] = row(&stdout, "requests");
     assert!(requests >= 400 && requests == same, "{stdout}");
     let [without, with] = row(&stdout, "failed");
     assert!(without > 0 && with == 0, "{stdout}");
-    assert_eq!(row(&stdout, "POSTs processed twice")[1], 0, "{stdout}");
+    assert_eq!(row::<2>(&stdout, "POSTs processed twice")[1], 0, "{stdout}");
 }
 
 #[tokio::test]
@@ -62,4 +68,16 @@ async fn reqwest_client() {
 #[tokio::test]
 async fn reqwest_middleware_client() {
     compares("reqwest_middleware_client").await;
+}
+
+/// This one has three columns: hyper-util's client, the pool, and the pool with resends.
+#[cfg(feature = "connect")]
+#[tokio::test]
+async fn http2_pool() {
+    let stdout = output_of("http2_pool").await;
+    assert_eq!(row(&stdout, "requests"), [4_000; 3]);
+    let [hyper_util, pool, resent] = row(&stdout, "failed");
+    assert!(hyper_util > 0 && pool < hyper_util && resent == 0, "{stdout}");
+    let [_, may_be_processed, _] = row(&stdout, "may be processed");
+    assert_eq!((may_be_processed, row(&stdout, "processed twice")), (0, [0; 3]), "{stdout}");
 }
