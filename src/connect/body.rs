@@ -4,11 +4,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
 use super::Error;
+use crate::body::whole::{Announced, announced};
 use crate::body_use::BodyUse;
 use crate::fate::{Failure, Verdict};
 
@@ -36,22 +36,12 @@ enum Part {
 
 impl ResponseBody {
     pub(super) fn new(stream: RecvStream, method: &Method, status: StatusCode, headers: &HeaderMap) -> Self {
-        // RFC 9110, section 6.4.1: in these a content-length is not that of this body.
-        let tunnel = *method == Method::CONNECT && status.is_success();
-        let bodyless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let left = if *method == Method::HEAD || tunnel || bodyless { None } else { content_length(headers) };
+        let left = match announced(method, status, headers) {
+            Announced::Length(length) => Some(length),
+            Announced::Unsaid | Announced::Nothing => None,
+        };
         Self { stream, left, part: Part::Data }
     }
-}
-
-/// As it stands in the head, if all that it says there is the same (RFC 9110, section 8.6).
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let mut lengths = headers
-        .get_all(CONTENT_LENGTH)
-        .iter()
-        .flat_map(|value| value.to_str().unwrap_or("?").split(',').map(|length| length.trim().parse().ok()));
-    let first = lengths.next()??;
-    lengths.all(|length| length == Some(first)).then_some(first)
 }
 
 fn error(source: h2::Error) -> Error {

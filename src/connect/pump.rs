@@ -11,13 +11,12 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
+use crate::fate::sources;
+
 use super::head;
 
 /// h2 takes no more at once than a window can be (RFC 9113, section 6.9.1).
 const MOST: usize = 1 << 30;
-
-/// How deep a chain of errors is searched for an HTTP/2 code.
-const MAX_DEPTH: usize = 64;
 
 pin_project! {
     /// Sends a body on its stream, a frame at a time, as the peer's windows allow.
@@ -158,13 +157,6 @@ where
 
 /// The HTTP/2 code somewhere in the chain of a body's error: a proxy passes on what its own upstream said.
 fn reason_in(error: &(dyn StdError + 'static)) -> Reason {
-    let mut current = Some(error);
-    for _ in 0..MAX_DEPTH {
-        let Some(error) = current else { break };
-        if let Some(reason) = error.downcast_ref::<h2::Error>().and_then(h2::Error::reason) {
-            return reason;
-        }
-        current = error.source();
-    }
-    Reason::INTERNAL_ERROR
+    let reason = |error: &(dyn StdError + 'static)| error.downcast_ref::<h2::Error>().and_then(h2::Error::reason);
+    sources(error).find_map(reason).unwrap_or(Reason::INTERNAL_ERROR)
 }

@@ -4,10 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use http::Request;
 
-use crate::fate::Verdict;
-
-/// How deep a chain of errors is searched.
-const MAX_DEPTH: usize = 64;
+use crate::fate::{Verdict, sources};
 
 /// A request that was not sent, within the error that says so.
 ///
@@ -54,15 +51,7 @@ impl<B: 'static> Unsent<B> {
     ///
     /// `None` where the error holds none: it was sent, or may have been; it was taken already; or its body has another type.
     pub fn take_from(error: &(dyn Error + 'static)) -> Option<Request<B>> {
-        let mut current = Some(error);
-        for _ in 0..MAX_DEPTH {
-            let error = current?;
-            if let Some(unsent) = error.downcast_ref::<Self>() {
-                return unsent.take();
-            }
-            current = error.source();
-        }
-        None
+        sources(error).find_map(<dyn Error>::downcast_ref::<Self>)?.take()
     }
 }
 

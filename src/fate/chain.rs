@@ -1,11 +1,17 @@
 //! The walk down a chain of errors: each is shown to the readers, one for each crate whose errors are known.
 
 use std::error::Error;
+use std::iter;
 
 use super::evidence::{Evidence, Next};
 
 /// A chain longer than this is cut: nobody's real one is, and an error whose `source()` never ends must not hang us.
-pub(super) const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 64;
+
+/// An error and what led to it, as each one's `source()` tells.
+pub(crate) fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |error| <dyn Error>::source(*error)).take(MAX_DEPTH)
+}
 
 type Reader = for<'a> fn(&'a (dyn Error + 'static), &mut Evidence) -> Option<Next<'a>>;
 

@@ -1,7 +1,6 @@
 //! What the error of hyper-util's `legacy::Client` says.
 
 use std::error::Error;
-use std::iter;
 
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::Connected;
@@ -25,8 +24,5 @@ pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence
 
 /// The connection that an error's request was on, as far as the error knows.
 pub(crate) fn connect_info<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Connected> {
-    iter::successors(Some(error), |error| <dyn Error>::source(*error))
-        .take(super::chain::MAX_DEPTH)
-        .find_map(|error| downcast::<legacy::Error>(error))
-        .and_then(legacy::Error::connect_info)
+    super::sources(error).find_map(downcast::<legacy::Error>).and_then(legacy::Error::connect_info)
 }

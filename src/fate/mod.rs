@@ -107,6 +107,7 @@ pub use self::reason::Reason;
 pub use self::verdict::Verdict;
 pub use crate::body_use::BodyUse;
 
+pub(crate) use self::chain::sources;
 #[cfg(feature = "tonic")]
 pub(crate) use self::h2::is_cancel_of_ours;
 pub(crate) use self::hyper_util::connect_info;

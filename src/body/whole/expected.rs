@@ -4,7 +4,7 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
 
 /// What the head of the response to such a request says of its content's length (RFC 9110, section 8.6; RFC 9112, section 6.3).
-pub(super) fn announced(method: &Method, status: StatusCode, headers: &HeaderMap) -> Announced {
+pub(crate) fn announced(method: &Method, status: StatusCode, headers: &HeaderMap) -> Announced {
     let is_tunnel = *method == Method::CONNECT && status.is_success();
     let has_no_content = *method == Method::HEAD
         || status.is_informational()
@@ -25,7 +25,7 @@ pub(super) fn announced(method: &Method, status: StatusCode, headers: &HeaderMap
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Announced {
+pub(crate) enum Announced {
     Length(u64),
     /// There is no such field.
     Unsaid,

@@ -48,6 +48,8 @@ mod service;
 
 pub use self::body::Whole;
 pub use self::error::WrongLength;
+#[cfg(feature = "connect")]
+pub(crate) use self::expected::{Announced, announced};
 pub use self::future::ResponseFuture;
 pub use self::layer::WholeBodyLayer;
 pub use self::service::WholeBody;

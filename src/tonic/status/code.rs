@@ -2,13 +2,12 @@
 
 use std::error::Error;
 use std::fmt::Write;
-use std::iter;
 use std::sync::Arc;
 
 use tonic::{Code, Status};
 use tower::BoxError;
 
-use crate::fate::{BodyUse, Cause, Failure, Reason, is_cancel_of_ours};
+use crate::fate::{BodyUse, Cause, Failure, Reason, is_cancel_of_ours, sources};
 
 /// How much of an error's chain a message tells.
 const TOLD: usize = 16;
@@ -20,7 +19,7 @@ pub(super) fn status(error: BoxError) -> Status {
     match code(failure.cause()) {
         Some(code) if !says_more(&*error) => with_source(code, &failure, error),
         // Without its feature `server` tonic 0.14 does not know what its own cancellation comes back as.
-        None if chain(&*error).any(is_cancel_of_ours) && !says_more(&*error) => {
+        None if sources(&*error).any(is_cancel_of_ours) && !says_more(&*error) => {
             let mut status = Status::cancelled("canceled by the caller");
             status.set_source(Arc::from(error));
             status
@@ -42,7 +41,7 @@ pub(super) fn late_status(error: BoxError) -> Status {
 
 fn with_source(code: Code, failure: &Failure, error: BoxError) -> Status {
     let mut message = failure.to_string();
-    for error in chain(&*error) {
+    for error in sources(&*error).take(TOLD) {
         // The text of a `Status` repeats all that lies below it.
         if !error.is::<Status>() {
             let _ = write!(message, ": {error}");
@@ -53,13 +52,9 @@ fn with_source(code: Code, failure: &Failure, error: BoxError) -> Status {
     status
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |error| <dyn Error>::source(*error)).take(TOLD)
-}
-
 /// Whether somebody made a status of it already, and not only because tonic has nothing better to say.
 fn says_more(error: &(dyn Error + 'static)) -> bool {
-    let status = chain(error).find_map(|error| error.downcast_ref::<Status>());
+    let status = sources(error).find_map(|error| error.downcast_ref::<Status>());
     status.is_some_and(|status| !matches!(status.code(), Code::Cancelled | Code::Unknown | Code::Internal))
 }
 
