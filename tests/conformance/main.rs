@@ -9,6 +9,7 @@ mod support;
 
 mod call;
 mod fault;
+mod load;
 mod over_connect;
 mod over_kube;
 mod over_tonic;
@@ -31,7 +32,7 @@ async fn play(stack: Stack, fault: Fault, call: Call) -> Option<String> {
     let cell = expected(stack, fault, call).ok()?;
     let played = fault.start(call).await;
     let trusted = fault.uses_tls().then(Identity::new);
-    let client = stack.client(&Setup { trusted, impatient: fault == Fault::Silent });
+    let client = stack.client(&Setup { trusted, impatient: fault == Fault::Silent, watched: stack.watches() });
     let uri = played.uri();
     let (tell, ready) = oneshot::channel();
 

@@ -61,7 +61,7 @@ pub(crate) type Attempt = (Fate, Cause, Decision);
 
 pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<StatusCode, BoxError>> + Send>>;
 
-pub(crate) type SendFn = Box<dyn Fn(Call, &'static str, Uri) -> Sending + Send + Sync>;
+pub(crate) type SendFn = Box<dyn Fn(Call, String, Uri) -> Sending + Send + Sync>;
 
 /// One client of one stack.
 pub(crate) struct Client {
@@ -71,8 +71,8 @@ pub(crate) struct Client {
 
 impl Client {
     /// Sends a request and reads its response to the end.
-    pub(crate) fn send(&self, call: Call, id: &'static str, uri: Uri) -> Sending {
-        (self.send)(call, id, uri)
+    pub(crate) fn send(&self, call: Call, id: impl Into<String>, uri: Uri) -> Sending {
+        (self.send)(call, id.into(), uri)
     }
 
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
@@ -87,12 +87,14 @@ pub(crate) struct Setup {
     pub(crate) trusted: Option<Identity>,
     /// With times that a test can wait for.
     pub(crate) impatient: bool,
+    /// Its connections are.
+    pub(crate) watched: bool,
 }
 
 impl Setup {
-    /// The timeout for each attempt.
+    /// The timeout for each attempt: a short one where nothing else finds out that a connection is silent.
     pub(crate) fn timeout(&self) -> Duration {
-        if self.impatient { 6 * QUICK } else { Duration::from_secs(30) }
+        if self.impatient && !self.watched { 6 * QUICK } else { Duration::from_secs(30) }
     }
 
     pub(crate) fn health(&self, set: impl FnOnce(Builder) -> Builder) -> ConnectionHealth {
@@ -185,7 +187,7 @@ impl Stack {
                 let client = reqwest_client(setup, single);
                 let service = ServiceBuilder::new().layer(layer).service(client.clone());
                 Box::new(move |call, id, uri| {
-                    let (service, request) = (service.clone(), reqwest_request(call, id, &uri));
+                    let (service, request) = (service.clone(), reqwest_request(call, &id, &uri));
                     Box::pin(async move {
                         let response = service.oneshot(request).await?;
                         read(response.into()).await
@@ -197,7 +199,7 @@ impl Stack {
                     .with(layer::<Typed>(&attempts))
                     .build();
                 Box::new(move |call, id, uri| {
-                    let (client, request) = (client.clone(), reqwest_request(call, id, &uri));
+                    let (client, request) = (client.clone(), reqwest_request(call, &id, &uri));
                     Box::pin(async move {
                         let response = client.execute(request).await?;
                         read(response.into()).await
@@ -228,7 +230,7 @@ where
     R: Body<Error: Into<BoxError>, Data: Send> + Send + 'static,
 {
     Box::new(move |call, id, uri| {
-        let (service, request) = (service.clone(), call.request(id, &uri));
+        let (service, request) = (service.clone(), call.request(&id, &uri));
         Box::pin(async move { read(service.oneshot(request).await?).await })
     })
 }
