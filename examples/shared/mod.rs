@@ -5,9 +5,10 @@
 #[path = "../../tests/support/mod.rs"]
 pub mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -56,9 +57,15 @@ pub struct Outcome {
 /// 20th request, and now and then gives a GET up.
 pub async fn misbehaving_server() -> FaultyServer {
     let goaway = GoAway::every(25).style(GoAwayStyle::LowLast);
-    let fault = |request: &Received, nth: u64| match nth % 20 {
+    // Each once: a request that met this too often would fail, with the layers too.
+    let given_up = Mutex::new(HashSet::new());
+    let give_up = move |request: &Received| {
+        let mut given_up = given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        request.method == Method::GET && given_up.insert(request.id.clone())
+    };
+    let fault = move |request: &Received, nth: u64| match nth % 20 {
         0 => Some(Fault::Refuse),
-        7 if request.method == Method::GET => Some(Fault::Reset { reason: reason::INTERNAL_ERROR, processed: false }),
+        7 if give_up(request) => Some(Fault::Reset { reason: reason::INTERNAL_ERROR, processed: false }),
         _ => None,
     };
     FaultyServer::builder().goaway(goaway).choose(fault).delay(Duration::from_millis(1)).start().await
