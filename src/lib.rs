@@ -113,7 +113,7 @@
 //! let mut client = ServiceBuilder::new()
 //!     .timeout(Duration::from_secs(90)) // for the whole request, and for whatever its method
 //!     .layer(RetryOnCanceledLayer::new().resend_timeouts(true))
-//!     .timeout(Duration::from_secs(30)) // for each attempt, up to the response's head
+//!     .timeout(Duration::from_secs(10)) // for each attempt, up to the response's head: well below `retry_for`
 //!     .service(Client::builder(TokioExecutor::new()).build_http());
 //! # let request = Request::get("http://localhost:8080/").body(Full::<Bytes>::default())?;
 //! # let response = client.ready().await?.call(request).await?;

@@ -119,7 +119,7 @@ enum Switch {
     /// It is to be put in, where the peer's next frame ends.
     Due { since: Duration },
     /// It was given to the client, who may not have read it yet.
-    Given,
+    Given { since: Duration },
     /// The client has read it; or its time is over, and nobody is held back for it any more.
     Done,
 }
@@ -303,16 +303,16 @@ impl Connection {
 
     /// The client comes back to read: it has dealt with what it was given.
     pub(super) fn reads_again(&self) {
-        if self.lock().switch == Switch::Given {
+        if matches!(self.lock().switch, Switch::Given { .. }) {
             self.step(|inner, _| inner.switch = Switch::Done);
         }
     }
 
     /// The client was given all that was to be put in: our GOAWAY, if it was due.
     pub(super) fn goaway_given(&self) {
-        self.step(|inner, _| {
+        self.step(|inner, now| {
             if matches!(inner.switch, Switch::Due { .. }) {
-                inner.switch = Switch::Given;
+                inner.switch = Switch::Given { since: now };
             }
         });
     }
@@ -568,8 +568,8 @@ impl Inner {
             };
         }
         turn.goaway = matches!(self.switch, Switch::Due { .. });
-        if let Switch::Due { since } = self.switch {
-            // A peer that stops within a frame leaves no place for it.
+        if let Switch::Due { since } | Switch::Given { since } = self.switch {
+            // A peer that stops within a frame leaves no place for it; a client whose writes are blocked does not read on.
             if now >= since.saturating_add(SWITCH_WITHIN) {
                 self.switch = Switch::Done;
             }
@@ -580,10 +580,12 @@ impl Inner {
                 let look = sent.unwrap_or(now).saturating_add(SETTLE);
                 Some(look.min(since.saturating_add(SWITCH_WITHIN)))
             }
-            Switch::Due { since } => Some(since.saturating_add(SWITCH_WITHIN)),
-            Switch::No | Switch::Given | Switch::Done => None,
+            Switch::Due { since } | Switch::Given { since } => Some(since.saturating_add(SWITCH_WITHIN)),
+            Switch::No | Switch::Done => None,
         };
-        turn.deadline = [self.machine.deadline(), switch].into_iter().flatten().min();
+        // What has begun to drain just now is followed up when this turn is over, and may have something to do at once.
+        let unsettled = (self.told != self.machine.state()).then_some(now);
+        turn.deadline = [self.machine.deadline(), switch, unsettled].into_iter().flatten().min();
         turn
     }
 
@@ -638,9 +640,9 @@ impl Inner {
             }
             self.machine.retired();
             if !self.taken {
-                // A GOAWAY is not needed any more; one that is due comes all the same.
+                // A GOAWAY is not needed any more; one that is due comes all the same. One may be, if the peer's is taken out.
                 if matches!(self.switch, Switch::Waiting { .. }) {
-                    self.switch = Switch::Done;
+                    self.switch = Switch::No;
                 }
                 return;
             }
@@ -660,7 +662,9 @@ impl Inner {
         match (self.machine.state(), self.protocol) {
             (State::Closed(_), _) => Standing::Gone,
             (_, Protocol::Other) => Standing::Ungated,
-            _ if matches!(self.switch, Switch::Waiting { .. } | Switch::Due { .. } | Switch::Given) => Standing::Held,
+            _ if matches!(self.switch, Switch::Waiting { .. } | Switch::Due { .. } | Switch::Given { .. }) => {
+                Standing::Held
+            }
             (State::Silent, _) if self.capture.is_none() => Standing::Held,
             (State::Silent | State::Draining(_), _) => Standing::Gone,
             (State::Open, _) if self.machine.greeted() => Standing::Open,

@@ -18,9 +18,9 @@ use super::request::KeptRequest;
 use super::whole::whole;
 use crate::body::{ReplayBody, SourceError, WholeBodyLayer};
 use crate::body_use::BodyUse;
-use crate::retry::Typed;
 use crate::retry::request::Kept;
 use crate::retry::request::sealed::{Keeping, Kind};
+use crate::retry::{ResendCount, Typed};
 use crate::{ConnectionHealthLayer, RetryOnCanceledLayer};
 
 #[async_trait]
@@ -30,8 +30,12 @@ impl Middleware for RetryOnCanceledLayer<Typed> {
         let newest = Arc::clone(&rest.newest);
         let request = WithExtensions { request, extensions: extensions.clone() };
         let result = self.layer(rest).respond(request).await;
-        // What the last attempt's middleware left there is for those above.
-        if let Some(left) = newest.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // What the last attempt's middleware left there is for those above; our own mark is not.
+        if let Some(mut left) = newest.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            match extensions.get::<ResendCount>() {
+                Some(above) => drop(left.insert(*above)),
+                None => drop(left.remove::<ResendCount>()),
+            }
             *extensions = left;
         }
         result

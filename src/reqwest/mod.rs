@@ -44,10 +44,13 @@
 //!
 //! # Switch reqwest's own retry off
 //!
-//! reqwest retries by itself by default: once a request was refused or met a GOAWAY, any method, up to twice. It takes every
-//! GOAWAY for a proof, which it is not ([`fate`](crate::fate#why-a-goaway-is-no-proof-by-itself)): now and then a request
+//! reqwest retries by itself by default: once a request was refused or met a graceful GOAWAY, any method, up to twice. It takes
+//! that GOAWAY for a proof, which it is not ([`fate`](crate::fate#why-a-goaway-is-no-proof-by-itself)): now and then a request
 //! that changes something is processed twice. And its attempts and this layer's multiply. `reqwest::retry::never()` switches it
 //! off; this layer does what it did, and more.
+//!
+//! One `RetryOnCanceled` is enough as well: around a `Service<reqwest::Request>` two do not know of each other, since reqwest's requests
+//! have no place for the [mark](crate::retry::ResendCount), and their attempts multiply. In reqwest-middleware they do.
 //!
 //! # Redirects, and what a failure proves
 //!
@@ -69,13 +72,13 @@
 //! # }
 //! ```
 //!
-//! Say it only of a client that follows none.
+//! Say it only of a client that follows none, and whose own retry is off.
 //!
 //! # Bodies
 //!
 //! | body | without `single_hop` | with it |
 //! |---|---|---|
-//! | in memory | cloned for each attempt, as reqwest does for redirects | wrapped, so that it shows whether it was sent: then a GOAWAY is a proof. Nothing is copied |
+//! | in memory | cloned for each attempt, as reqwest does for redirects | wrapped, so that it shows whether it was sent: then a GOAWAY is a proof. Recorded by counting a reference, but for less than 1 KiB |
 //! | a stream, a file, a multipart form | wrapped, and recorded up to [`replay_limit`](crate::RetryOnCanceledLayer::replay_limit) | the same |
 //!
 //! A wrapped body is a stream to reqwest, which follows no 307 or 308 with one: streams never were redirected, bodies in memory

@@ -145,7 +145,7 @@ impl<M> RetryOnCanceledLayer<M> {
 
     /// Whether the service below sends each request it is given once, to one server, and follows no redirect.
     ///
-    /// Set this to `false` where it does: a failure then speaks of the last hop, and its proof is trusted for
+    /// Nor resends it by itself. Set this to `false` where it does: a failure then speaks of the last hop, and its proof is trusted for
     /// idempotent requests only. `POST /first` may have been processed before its redirect's target could not be reached.
     #[must_use]
     pub fn single_hop(mut self, single_hop: bool) -> Self {
@@ -164,6 +164,8 @@ impl<M> RetryOnCanceledLayer<M> {
     }
 
     /// Whether idempotent requests are resent after a timeout that a layer below this one made, once for each attempt.
+    ///
+    /// That timeout has to be well below [`retry_for`](Self::retry_for), or the time is over when it comes.
     #[must_use]
     pub fn resend_timeouts(mut self, resend: bool) -> Self {
         self.config_mut().policy.resend_timeouts = resend;

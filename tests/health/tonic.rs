@@ -238,3 +238,43 @@ async fn the_peers_notice_is_passed_on() {
     };
     within("both sides", async { tokio::join!(requests, script) }).await;
 }
+
+/// Q8: a connection gets too old, or has had enough, while nothing goes by on it: the next request goes to a new one at once.
+#[tokio::test]
+async fn what_is_retired_in_silence_holds_nobody() {
+    const AGE: Duration = Duration::from_millis(300);
+    for by_age in [true, false] {
+        let server = ScriptedServer::bind().await;
+        let health = ConnectionHealth::builder().own_goaway(true);
+        let health = if by_age { health.max_age(AGE) } else { health.max_requests(1) }.build();
+        let mut events = health.subscribe();
+        let script = async {
+            let mut first = server.accept().await;
+            let request = first.request().await;
+            if by_age {
+                first.respond(request.stream_id, 200, &[], "first").await;
+            }
+            let mut second = server.accept().await;
+            let next = second.request().await;
+            second.respond(next.stream_id, 200, &[], "second").await;
+            if !by_age {
+                first.respond(request.stream_id, 200, &[], "first").await;
+            }
+            (first, second)
+        };
+        let requests = async {
+            let channel = channel(&health, &server.uri("/")).await;
+            let client = ServiceBuilder::new()
+                .layer(RetryOnCanceledLayer::new())
+                .layer(health.layer().origin(&server.uri("/")))
+                .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new))
+                .service(channel);
+            let first = tokio::spawn(client.clone().oneshot(post("1", "body")));
+            until(&mut events, |kind| matches!(kind, EventKind::Draining { .. })).await;
+            let next = within("the next request, at once", client.oneshot(post("2", "body"))).await.unwrap();
+            assert_eq!(next.into_body().collect().await.unwrap().to_bytes(), "second");
+            assert_eq!(first.await.unwrap().unwrap().into_body().collect().await.unwrap().to_bytes(), "first");
+        };
+        within("both sides", async { tokio::join!(requests, script) }).await;
+    }
+}

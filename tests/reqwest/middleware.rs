@@ -81,6 +81,13 @@ async fn each_attempt_has_extensions_of_its_own() {
     // Above: nothing before, the last attempt's after.
     assert_eq!(*above.marks.lock().unwrap(), [None, Some(Mark(3))]);
     assert_eq!(extensions.get::<Mark>(), Some(&Mark(3)));
+
+    // Our own mark stays below: whoever uses the extensions once more is resent for as well.
+    assert!(extensions.get::<ResendCount>().is_none());
+    let server = failing(1, CUT).await;
+    let get = request(Method::GET, &server.uri("/"), "2");
+    let response = within("a response", client.execute_with_extensions(get, &mut extensions)).await.unwrap();
+    assert_eq!(response.extensions().get::<Attempts>().unwrap().resends(), 1);
 }
 
 /// What is idempotent, and what is not to be resent, is said by extensions.

@@ -3,7 +3,7 @@ use std::fmt;
 
 /// A body was not as long as its response said.
 ///
-/// All of its bytes up to here were given; whether they are right, nobody knows.
+/// What came before was given, but for a frame that is too much; whether it is right, nobody knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongLength {
     expected: u64,

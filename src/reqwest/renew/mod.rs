@@ -40,7 +40,7 @@ use crate::health::Origin;
 /// let renew = Renew::builder().build(move || {
 ///     reqwest::Client::builder()
 ///         .cookie_provider(Arc::clone(&cookies))
-///         .timeout(Duration::from_secs(30))
+///         .timeout(Duration::from_secs(10))
 ///         .retry(reqwest::retry::never())
 ///         .build()
 /// })?;

@@ -48,7 +48,7 @@ impl<S> Layer<S> for StatusLayer {
 /// | this side's HTTP/2 library found an error in what the server sent; the server wants HTTP/1.1 | `Internal` |
 /// | anything else, and a status that says more than `Cancelled`, `Unknown` or `Internal` | what tonic makes of it |
 ///
-/// The same goes for errors of the response's body. The error itself is the status's `source()`:
+/// The same goes for errors of the response's body, whose time is not looked at. The error itself is the status's `source()`:
 /// [`Failure::of`](crate::Failure::of) reads the status as it would the error. A call that its caller cancels is still canceled.
 ///
 /// A call whose `grpc-timeout` is over before its response's head has come is ended here with `DeadlineExceeded`, whether it is
