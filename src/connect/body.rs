@@ -6,6 +6,7 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use tokio::task::AbortHandle;
 
 use super::Error;
 use crate::body::whole::{Announced, announced};
@@ -25,6 +26,8 @@ pub struct ResponseBody {
     /// What its content-length promises and has not come yet.
     left: Option<u64>,
     part: Part,
+    /// The task that sends what is left of the request's body.
+    upload: Option<AbortHandle>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,12 +38,18 @@ enum Part {
 }
 
 impl ResponseBody {
-    pub(super) fn new(stream: RecvStream, method: &Method, status: StatusCode, headers: &HeaderMap) -> Self {
+    pub(super) fn new(
+        stream: RecvStream,
+        method: &Method,
+        status: StatusCode,
+        headers: &HeaderMap,
+        upload: Option<AbortHandle>,
+    ) -> Self {
         let left = match announced(method, status, headers) {
             Announced::Length(length) => Some(length),
             Announced::Unsaid | Announced::Nothing => None,
         };
-        Self { stream, left, part: Part::Data }
+        Self { stream, left, part: Part::Data, upload }
     }
 }
 
@@ -87,6 +96,15 @@ impl Body for ResponseBody {
             _ if self.is_end_stream() => SizeHint::with_exact(0),
             Some(left) => SizeHint::with_exact(left),
             None => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        // h2 resets a stream that is given up once nobody holds it: the upload does too.
+        if let Some(upload) = self.upload.take().filter(|_| self.part != Part::End) {
+            upload.abort();
         }
     }
 }

@@ -51,7 +51,7 @@ impl Error {
 
     /// Takes the request out, if it was not sent: see [`Unsent::take_from`].
     pub fn take_unsent<B: 'static>(&self) -> Option<Request<B>> {
-        Unsent::take_from(self)
+        if self.is_unsent() { Unsent::take_from(self) } else { None }
     }
 }
 

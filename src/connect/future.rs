@@ -194,12 +194,10 @@ impl Exchange {
         B: Body + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        if let Some(upload) = upload {
-            // How it ends, the response's body tells, if anything.
-            self.shared.runtime.spawn(async move { drop(upload.await) });
-        }
+        // How it ends, the response's body tells, if anything.
+        let upload = upload.map(|upload| self.shared.runtime.spawn(async move { drop(upload.await) }).abort_handle());
         let (mut head, stream) = response.into_parts();
-        let body = ResponseBody::new(stream, &self.method, head.status, &head.headers);
+        let body = ResponseBody::new(stream, &self.method, head.status, &head.headers, upload);
         head.extensions.insert(self.shared.health.clone());
         Response::from_parts(head, body)
     }

@@ -39,7 +39,8 @@
 //! | anything else | what [`fate`](crate::fate) says of h2's error, which it has as its source | |
 //!
 //! `NotSent` is said only of what will stay unsent: h2 may have HEADERS in its buffer that it would still flush as it ends, so the
-//! transport takes nothing more after that. A write that fails counts as taken, all of it.
+//! transport takes nothing more after that. Where it is a GOAWAY that excludes the stream, HEADERS in that buffer may still go out:
+//! the peer has said that it will not act on them. A write that fails counts as taken, all of it.
 //!
 //! # What waits, and where
 //!
@@ -47,6 +48,8 @@
 //! their turn. The peer's limit can be used to the full, is kept when it changes, and may be 0. Before the peer's SETTINGS
 //! as many are sent as [`streams_before_settings`](crate::health::Builder::streams_before_settings) says. Whoever waits is told as
 //! soon as the connection drains, is silent, or ends; also if its task is dropped. A request that is dropped is reset with CANCEL.
+//! If the peer lowers its limit in the very moment in which a request is given to h2, that one waits in h2 until the limit has
+//! room for it, or the connection ends.
 //!
 //! # Bodies
 //!
@@ -65,7 +68,8 @@
 //! # CONNECT and upgrades
 //!
 //! hyper's `Upgraded` cannot be made outside hyper. A CONNECT here is its two bodies: what is sent in the request's goes into the
-//! tunnel, what comes out is the response's. So is an extended CONNECT (RFC 8441), with `hyper::ext::Protocol` or
+//! tunnel, what comes out is the response's. So is an extended CONNECT (RFC 8441), which comes back unsent before the peer's SETTINGS
+//! have come, with `hyper::ext::Protocol` or
 //! `h2::ext::Protocol` in the request's extensions; where the peer does not take it, the request fails for good. HTTP/1.1's
 //! `Upgrade` means nothing on HTTP/2, and the field is left out; on [`Http1Connection`] it works as hyper has it.
 //!

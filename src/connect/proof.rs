@@ -16,15 +16,16 @@ pub(super) enum Proof {
 const FIRST: u32 = 1;
 
 /// What it proves that h2 gave this error for the response to the request on this stream. `interim` if the peer has sent an
-/// interim response: then it has begun to act, whatever it says later.
+/// interim response: then it has begun to act, whatever it says later. So it has where it reset the stream, but for a refusal.
 pub(super) fn of(connection: &Connection, stream_id: u32, interim: bool, error: h2::Error) -> Proof {
     let ended = !error.is_reset();
+    let acted = interim || (error.is_reset() && error.reason() != Some(h2::Reason::REFUSED_STREAM));
     let failure = match connection.truth(stream_id, ended) {
         Truth::NotSent => {
             let verdict = Verdict::not_sent("the connection ended before a byte of the request went out");
             return Proof::NotSent(verdict.because(error));
         }
-        Truth::Ignored(reason) if !interim => {
+        Truth::Ignored(reason) if !acted => {
             let verdict = Verdict::new(ignored(stream_id, reason), "the peer shut down below the request's stream");
             return Proof::Sent(verdict.because(error));
         }

@@ -8,7 +8,7 @@ use crate::fate::{Verdict, sources};
 
 /// A request that was not sent, within the error that says so.
 ///
-/// No byte of it left this process, and none will: whatever its method, it can be sent elsewhere. Its body was not asked for
+/// No byte of it left this process, and none will that its peer could act on: whatever its method, it can be sent elsewhere. Its body was not asked for
 /// anything: see [`Http2Settings::keep_unsent_bodies`](super::Http2Settings::keep_unsent_bodies).
 ///
 /// It lies in the chain of sources of [`connect::Error`](super::Error), where [`take_from`](Self::take_from) finds it, also
@@ -51,7 +51,16 @@ impl<B: 'static> Unsent<B> {
     ///
     /// `None` where the error holds none: it was sent, or may have been; it was taken already; or its body has another type.
     pub fn take_from(error: &(dyn Error + 'static)) -> Option<Request<B>> {
-        sources(error).find_map(<dyn Error>::downcast_ref::<Self>)?.take()
+        for error in sources(error) {
+            if let Some(unsent) = error.downcast_ref::<Self>() {
+                return unsent.take();
+            }
+            // What lies below may be about another request: one that this one's body was made from.
+            if error.is::<Verdict>() {
+                return None;
+            }
+        }
+        None
     }
 }
 

@@ -124,7 +124,7 @@ impl Builder {
 
     /// After how many requests an HTTP/2 connection is replaced.
     pub fn max_requests(mut self, max_requests: impl Into<Option<u64>>) -> Self {
-        self.config.settings.max_requests = max_requests.into();
+        self.config.settings.max_requests = max_requests.into().map(|requests| requests.max(1));
         self
     }
 

@@ -47,6 +47,8 @@ struct Monitored<T> {
     wants_ping: bool,
     /// The client's last write could not be finished: its task is the one to be woken when there is room.
     blocked: bool,
+    /// The transport had no room for the client's bytes, and is to be given the same ones next: TLS may hold a record of them.
+    retries: bool,
     /// What we wrote may lie in a buffer below.
     unflushed: bool,
     /// A GOAWAY of ours lies in the queue.
@@ -71,6 +73,7 @@ impl<T> MonitoredIo<T> {
             alarm: Alarm::new(),
             wants_ping: false,
             blocked: false,
+            retries: false,
             unflushed: false,
             goaway_queued: false,
             end: None,
@@ -260,7 +263,7 @@ impl<T: Read + Write + Unpin> Monitored<T> {
 
     /// Writes a PING of ours, to its end once it is begun.
     fn poll_ours(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.wants_ping && self.outbound.may_ping() {
+        if self.wants_ping && !self.retries && self.outbound.may_ping() {
             self.wants_ping = false;
             self.outbound.ping(self.inbound.unanswered.send());
         }
@@ -288,6 +291,7 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         self.blocked = result.is_pending();
+        self.retries = self.blocked;
         let written = match result {
             Poll::Ready(Ok(written)) => written,
             Poll::Ready(Err(error)) => {
@@ -332,9 +336,16 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         if self.exact { self.connection.offer(self.outbound.offer(bufs)) } else { Ok(()) }
     }
 
+    /// Whether the client's next bytes are taken up to a frame's end only, so that a PING of ours can follow.
+    fn stops_for_ping(&self) -> bool {
+        self.wants_ping && !self.retries && self.outbound.could_ping()
+    }
+
     /// What comes before the client's bytes.
     fn before_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.failure()?;
+        // Nothing goes out any more where that was said of a request.
+        self.offer(std::iter::empty())?;
         let ours = self.poll_ours(cx);
         if ours.is_pending() {
             self.blocked = true;
@@ -401,7 +412,7 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.before_write(cx))?;
-        let to_boundary = this.wants_ping && this.outbound.could_ping();
+        let to_boundary = this.stops_for_ping();
         let buf = if to_boundary { &buf[..this.outbound.up_to_boundary(buf)] } else { buf };
         this.offer([buf].into_iter())?;
         let result = Pin::new(&mut this.inner).poll_write(cx, buf);
@@ -413,7 +424,7 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.wants_ping && self.outbound.could_ping() {
+        if self.stops_for_ping() {
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
             return self.poll_write(cx, first);
         }

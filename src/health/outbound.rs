@@ -39,13 +39,14 @@ impl Outbound {
                 }
             }
         }
-        offer.torn = ahead.within_header();
+        // Of bytes that are not understood nothing can be said.
+        offer.torn = ahead.within_header() || ahead.is_off();
         offer
     }
 
     /// Whether what was written ends within a frame's header.
     pub(super) const fn is_torn(&self) -> bool {
-        self.scanner.within_header()
+        self.scanner.within_header() || self.scanner.is_off()
     }
 
     /// Whether a PING of ours may be written now.

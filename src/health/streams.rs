@@ -93,7 +93,7 @@ impl Streams {
 
     /// The transport has no room.
     pub(super) fn not_taken(&mut self, torn: bool) {
-        self.refused = self.offered;
+        self.refused = self.refused.max(self.offered);
         self.taken(torn);
     }
 

@@ -319,6 +319,28 @@ async fn a_dropped_body_is_reset() {
     assert_eq!(conn.expect_reset(1).await, reason::CANCEL);
 }
 
+/// The same while the request's body is still being sent.
+#[tokio::test]
+async fn a_body_that_is_dropped_takes_the_upload_along() {
+    let server = ScriptedServer::bind().await;
+    let (mut connection, mut conn): (Connection<Channel<Bytes>>, _) = setup::pair(&server).await;
+    let (mut up, body) = Channel::<Bytes>::new(1);
+    let request = Request::post(server.uri("/")).body(body).unwrap();
+    let client = async {
+        let response = connection.ready().await.unwrap().call(request);
+        up.send_data("one".into()).await.unwrap();
+        drop(response.await.unwrap());
+    };
+    let script = async {
+        conn.request().await;
+        conn.read_data(1).await;
+        conn.head(1, 200, &[]).await;
+        assert_eq!(conn.expect_reset(1).await, reason::CANCEL);
+    };
+    within("both sides", async { tokio::join!(client, script) }).await;
+    drop(up);
+}
+
 /// C4: a reset while the request's body is sent.
 #[tokio::test]
 async fn a_reset_while_the_body_is_sent() {

@@ -510,3 +510,48 @@ async fn it_composes() {
     }
     assert_eq!((server.ledger().distinct(), server.ledger().doubled()), (100, vec![]));
 }
+
+/// A pool outlives the runtime of its first request: a static one in tests, for instance.
+#[test]
+fn a_pool_outlives_its_runtime() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let servers = runtime();
+    let server = servers.block_on(FaultyServer::builder().start());
+    let pool = builder(&ConnectionHealth::default()).build();
+    for n in 0..3 {
+        runtime().block_on(post(&pool, server.uri("/"), n.to_string()));
+    }
+    assert_eq!(server.ledger().distinct(), 3);
+}
+
+/// Odd settings are brought within what serves requests, and no connections are made for nobody.
+#[tokio::test]
+async fn odd_settings_serve() {
+    let server = FaultyServer::builder().start().await;
+    let health = ConnectionHealth::builder().max_requests(0).build();
+    let pool = builder(&health).idle_timeout(Duration::ZERO).build();
+    for n in 0..5 {
+        within("a response", post(&pool, server.uri("/"), n.to_string())).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let counters = server.counters();
+    assert!((1..=11).contains(&counters.connections), "{counters:?}");
+}
+
+/// Connections that nobody uses do not replace each other for ever.
+#[tokio::test]
+async fn what_nobody_uses_is_not_replaced_for_ever() {
+    let server = FaultyServer::builder().start().await;
+    let health = ConnectionHealth::builder().max_age(Duration::from_millis(100)).build();
+    let pool = builder(&health).idle_timeout(Duration::from_millis(350)).build();
+    post(&pool, server.uri("/"), "1").await;
+    within("all connections to go", async {
+        while server.counters().open_connections > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let connections = server.counters().connections;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!((server.counters().connections, server.counters().open_connections), (connections, 0));
+}

@@ -130,6 +130,21 @@ async fn an_interim_response_voids_a_refusal() {
     assert_eq!(verdict(&outcome.unwrap_err()), (Fate::Unknown, Cause::Closed));
 }
 
+/// Nor can who has reset a stream say so later, in a GOAWAY below it; but for a refusal, which says the same.
+#[tokio::test]
+async fn a_reset_voids_a_goaway_below() {
+    for (code, fate) in [(reason::INTERNAL_ERROR, Fate::Unknown), (reason::REFUSED_STREAM, Fate::NotProcessed)] {
+        let (outcome, _) = post(async |mut conn, received| {
+            // In one write, so that both are read before the request is asked how it fares.
+            let reset = Frame::Reset { stream: received.stream_id, reason: code };
+            let goaway = Frame::GoAway { last_stream: 0, reason: reason::NO_ERROR, debug: Bytes::new() };
+            conn.frames(&[reset, goaway]).await;
+        })
+        .await;
+        assert_eq!(verdict(&outcome.unwrap_err()).0, fate, "{code}");
+    }
+}
+
 /// C4, C13: other resets prove nothing, and PROTOCOL_ERROR ends the connection's use.
 #[tokio::test]
 async fn other_resets_prove_nothing() {
@@ -318,6 +333,31 @@ async fn unsent_requests_come_back_through_layers() {
     assert!(Unsent::<Full<Bytes>>::take_from(&*error).is_none(), "another body");
     let request = Unsent::<OneShot>::take_from(&*error).expect("it is here");
     assert_eq!(http_body_util::BodyExt::collect(request.into_body()).await.unwrap().to_bytes(), "kept");
+}
+
+/// A request that another one's body was made from, and that was not sent, is not the one that failed.
+#[tokio::test]
+async fn a_request_below_a_bodys_error_is_another() {
+    type Parts = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
+    let server = ScriptedServer::bind().await;
+    let (mut connection, mut conn): (Connection<Parts>, _) = setup::pair(&server).await;
+    let other = ScriptedServer::bind().await;
+    let (mut drained, mut its): (Connection<Parts>, _) = setup::pair(&other).await;
+    its.goaway(MAX_STREAM_ID, reason::NO_ERROR).await;
+    until(&drained, |state| !state.admits()).await;
+    let empty = || Parts::new(http_body_util::BodyExt::map_err(Full::<Bytes>::default(), Into::into));
+    let part = Request::get(other.uri("/")).body(empty()).unwrap();
+    let unsent = drained.call(part).await.unwrap_err();
+    assert!(unsent.is_unsent());
+
+    let failing = futures_util::stream::iter([Err::<http_body::Frame<Bytes>, BoxError>(unsent.into())]);
+    let body = Parts::new(http_body_util::StreamBody::new(failing));
+    let request = Request::post(server.uri("/")).body(body).unwrap();
+    let call = connection.ready().await.unwrap().call(request);
+    let (error, _) = within("both sides", async { tokio::join!(call, conn.request()) }).await;
+    let error = error.unwrap_err();
+    assert_eq!(verdict(&error), (Fate::Permanent, Cause::Body));
+    assert!(error.take_unsent::<Parts>().is_none() && Unsent::<Parts>::take_from(&error).is_none());
 }
 
 #[derive(Debug)]

@@ -111,7 +111,7 @@ impl<C, B> PoolBuilder<C, B> {
         let config = &mut self.config;
         config.max_connections = config.max_connections.max(1);
         config.max_connecting = config.max_connecting.max(1);
-        config.idle_timeout = config.idle_timeout.min(FOREVER);
+        config.idle_timeout = config.idle_timeout.clamp(SHORTEST, FOREVER);
         let (first, most) = config.backoff;
         config.backoff = (first.clamp(SHORTEST, FOREVER), most.clamp(SHORTEST, FOREVER));
         config.min_connections = config.min_connections.min(config.max_connections);

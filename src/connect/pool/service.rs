@@ -112,9 +112,30 @@ fn http2_of<B>(made: HttpConnection<B>) -> Result<Http2Connection<B>, Error> {
     }
 }
 
+/// An origin that is looked after. Without that it is forgotten: where the runtime of its first request has ended, the next one's
+/// takes its place.
+struct Kept<B> {
+    site: Weak<Site<B>>,
+    origins: Weak<Origins<B>>,
+    origin: Origin,
+}
+
+impl<B> Drop for Kept<B> {
+    fn drop(&mut self) {
+        let Some(origins) = self.origins.upgrade() else { return };
+        let mut origins = origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_this = origins.get(&self.origin).is_some_and(|site| std::ptr::eq(Arc::as_ptr(site), self.site.as_ptr()));
+        let gone = if is_this { origins.remove(&self.origin) } else { None };
+        // Not under the lock: its connections go with it.
+        drop(origins);
+        drop(gone);
+    }
+}
+
 /// Looks after an origin until it is forgotten.
 async fn keep<B: 'static>(site: Weak<Site<B>>, wake: Arc<Notify>, origins: Weak<Origins<B>>, origin: Origin) {
     let timers = can_wait();
+    let _kept = Kept { site: Weak::clone(&site), origins: Weak::clone(&origins), origin: origin.clone() };
     while let Some(kept) = site.upgrade() {
         let Some(next) = kept.keep() else {
             let Some(origins) = origins.upgrade() else { return };

@@ -179,7 +179,8 @@ impl<B: 'static> Site<B> {
         drop(inner);
         // What was held for it, or by it, is somebody else's.
         drop(gone);
-        if others {
+        // Who came meanwhile found no room, and was told of none.
+        if others || self.waiting.load(Ordering::SeqCst) > 0 {
             self.tend();
         }
     }
@@ -281,14 +282,16 @@ impl<B: 'static> Site<B> {
                         site.look_again(news);
                     }
                 }));
-                let picks = inner.picks;
-                inner.members.push(Member { connection, last_pick: picks, last_used: now, being_replaced: false });
+                let mut new = Member { connection, last_pick: inner.picks, last_used: now, being_replaced: false };
                 // Now that it is there, the one that it is made for may go.
                 if let Some(at) = inner.members.iter().position(|member| member.being_replaced) {
                     let member = inner.members.remove(at);
+                    // Or connections that nobody uses would replace each other for ever.
+                    new.last_used = member.last_used;
                     todo.drained.push(member.connection.handle().clone());
                     inner.let_go(member, now, &mut todo);
                 }
+                inner.members.push(new);
             }
             Err(error) => {
                 if let Some(member) = inner.members.iter_mut().find(|member| member.being_replaced) {
@@ -387,15 +390,17 @@ impl<B: 'static> Inner<B> {
         let mut at = 0;
         while at < self.members.len() {
             let count = self.members.len();
+            let wanted = !self.queue.is_empty();
             let member = &mut self.members[at];
-            if member.connection.in_flight() > 0 {
+            let in_flight = member.connection.in_flight() > 0;
+            if in_flight {
                 member.last_used = now;
             }
             let wire = member.connection.handle().wire();
             if wire.greeted {
                 self.limit = Some(wire.limit.map_or(usize::MAX, |limit| limit as usize));
             }
-            let idle = now >= member.last_used + config.idle_timeout && count > least;
+            let idle = !in_flight && !wanted && now >= member.last_used + config.idle_timeout && count > least;
             if wire.state.admits() && !idle {
                 if wire.begun > 0 {
                     self.failures = 0;
