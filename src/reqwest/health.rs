@@ -6,11 +6,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Uri;
 use pin_project_lite::pin_project;
 use reqwest::{Request, Response};
 use tower::Service;
 
+use super::request::uri;
 use crate::health::WatchConnection;
 use crate::health::watched::Watched;
 
@@ -31,11 +31,6 @@ where
         let watched = self.watch(&uri(&request));
         Watching { future: self.get_mut().call(request), watched }
     }
-}
-
-/// The URI of a request; an empty one where it is none, which reqwest does not send.
-pub(super) fn uri(request: &Request) -> Uri {
-    request.url().as_str().parse().unwrap_or_default()
 }
 
 pin_project! {

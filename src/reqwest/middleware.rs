@@ -13,8 +13,7 @@ use reqwest_middleware::{Middleware, Next, Result};
 use tower::{Layer, Service};
 
 use super::Renew;
-use super::health::uri;
-use super::request::KeptRequest;
+use super::request::{KeptRequest, uri};
 use super::whole::whole;
 use crate::body::{ReplayBody, SourceError, WholeBodyLayer};
 use crate::body_use::BodyUse;

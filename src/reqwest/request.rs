@@ -42,8 +42,7 @@ impl KeptRequest {
     pub(super) fn new(mut request: Request, extensions: Extensions, keeping: Keeping) -> (Request, Self) {
         let mut head = http::Request::new(()).into_parts().0;
         head.method = request.method().clone();
-        // Where this fails reqwest's own conversion does too, and the request is not sent.
-        head.uri = request.url().as_str().parse::<Uri>().unwrap_or_default();
+        head.uri = uri(&request);
         head.version = request.version();
         head.headers = request.headers().clone();
         head.extensions = extensions;
@@ -68,6 +67,11 @@ impl KeptRequest {
         }
         (request, head.extensions)
     }
+}
+
+/// The URI of a request. Where its URL is none, reqwest's own conversion fails too, and the request is not sent.
+pub(super) fn uri(request: &Request) -> Uri {
+    request.url().as_str().parse().unwrap_or_default()
 }
 
 /// The body and how much of it is recorded, if it has to be wrapped; else it stays in its place.

@@ -18,7 +18,7 @@ use super::policy::{Case, Past, Plan};
 use super::request::Kept;
 use super::request::sealed::{Answer, Keeping, Kind};
 use super::treatment::Safety;
-use super::{AsError, Attempt, Attempts, ResendCount, Treatment};
+use super::{AsError, Attempt, Attempts, ResendCount, Resendable, Treatment};
 use crate::body::SourceError;
 use crate::body_use::BodyUse;
 use crate::fate::{Cause, Failure, Fate};
@@ -31,7 +31,7 @@ pin_project! {
     pub struct ResponseFuture<S, Q, M>
     where
         S: Service<Q::Sent>,
-        Q: Kind,
+        Q: Resendable,
     {
         #[pin]
         state: State<S::Future>,
@@ -91,7 +91,7 @@ struct Exchange {
 impl<S, Q, M> ResponseFuture<S, Q, M>
 where
     S: Service<Q::Sent>,
-    Q: Kind,
+    Q: Resendable,
 {
     pub(super) fn new(mut service: S, request: Q, config: Arc<Config>) -> Self {
         let single_hop = config.policy.single_hop.unwrap_or(Q::SINGLE_HOP);
@@ -123,7 +123,7 @@ where
     S: Service<Q::Sent>,
     S::Response: Answer,
     S::Error: AsError<M>,
-    Q: Kind,
+    Q: Resendable,
 {
     type Output = Result<S::Response, S::Error>;
 
@@ -365,7 +365,7 @@ impl Exchange {
 impl<S, Q, M> fmt::Debug for ResponseFuture<S, Q, M>
 where
     S: Service<Q::Sent>,
-    Q: Kind,
+    Q: Resendable,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {

@@ -10,8 +10,7 @@ use tower::Service;
 
 use super::future::ResponseFuture;
 use super::layer::Config;
-use super::request::sealed::Kind;
-use super::{AsError, Typed};
+use super::{AsError, Resendable, Typed};
 use crate::body::ReplayBody;
 
 /// Resends requests that a closed or canceled connection took down.
@@ -49,7 +48,7 @@ impl<S, M> RetryOnCanceled<S, M> {
 }
 
 impl<S: Clone, M> RetryOnCanceled<S, M> {
-    pub(crate) fn respond<Q: Kind>(&mut self, request: Q) -> ResponseFuture<S, Q, M>
+    pub(crate) fn respond<Q: Resendable>(&mut self, request: Q) -> ResponseFuture<S, Q, M>
     where
         S: Service<Q::Sent>,
     {

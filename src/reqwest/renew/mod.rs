@@ -18,7 +18,7 @@ pub use self::builder::{RenewBuilder, Renewal};
 pub use self::future::Renewing;
 
 use self::shared::Shared;
-use super::health::uri;
+use super::request::uri;
 use crate::health::Origin;
 
 /// A reqwest client that is replaced by a new one when its connections are dead and it does not know.
