@@ -396,7 +396,13 @@ async fn leaving_lets_the_next_in() {
             (n, request)
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    // One has its stream, and the others wait.
+    within("the second request", async {
+        while server.counters().streams < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     for (n, request) in &requests {
         if n % 2 == 0 {
             request.abort();

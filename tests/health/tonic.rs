@@ -263,12 +263,7 @@ async fn what_is_retired_in_silence_holds_nobody() {
             (first, second)
         };
         let requests = async {
-            let channel = channel(&health, &server.uri("/")).await;
-            let client = ServiceBuilder::new()
-                .layer(RetryOnCanceledLayer::new())
-                .layer(health.layer().origin(&server.uri("/")))
-                .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new))
-                .service(channel);
+            let client = resent(&server.uri("/"), &health).await;
             let first = tokio::spawn(client.clone().oneshot(post("1", "body")));
             until(&mut events, |kind| matches!(kind, EventKind::Draining { .. })).await;
             let next = within("the next request, at once", client.oneshot(post("2", "body"))).await.unwrap();
