@@ -34,6 +34,8 @@ struct Inner {
     steps: Vec<usize>,
     at: usize,
     vectored: bool,
+    /// What there was no room for. As with TLS, the next write has to begin with it: it may lie in a record already.
+    refused: Vec<u8>,
     flushed: usize,
     shut: bool,
     open: bool,
@@ -68,7 +70,12 @@ impl AsyncRead for Script {
 impl AsyncWrite for Script {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut inner = self.0.lock().unwrap();
-        let Poll::Ready(step) = inner.step(cx) else { return Poll::Pending };
+        assert!(buf.starts_with(&inner.refused), "{buf:?} after {:?} found no room", inner.refused);
+        let Poll::Ready(step) = inner.step(cx) else {
+            inner.refused = buf.to_vec();
+            return Poll::Pending;
+        };
+        inner.refused.clear();
         let len = step.min(buf.len());
         inner.written.extend_from_slice(&buf[..len]);
         Poll::Ready(Ok(len))
@@ -267,6 +274,32 @@ proptest! {
         prop_assert!(input.is_empty());
         prop_assert_eq!(script.0.lock().unwrap().flushed, written.len(), "a PING is flushed");
     }
+}
+
+/// A PING that falls due while a write of the client's finds no room waits until that is through, and takes nothing of it away.
+#[test]
+fn a_ping_does_not_overtake_a_write_that_waits() {
+    let script = Script::default();
+    let state = |steps| script.0.lock().unwrap().steps = steps;
+    *script.0.lock().unwrap() =
+        Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+    let data = [&b"\0\0\x02\0\0\0\0\0\x01ab"[..], b"\0\0\x02\0\x01\0\0\0\x01cd"].concat();
+    block_on(async {
+        let mut io = monitored(&ConnectionHealth::default(), &script).await;
+        let mut buf = [0; 64];
+        io.read_exact(&mut buf[..SETTINGS.len()]).await.unwrap();
+        io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x04\0\0\0\x01\x82"].concat()).await.unwrap();
+        state(vec![0]);
+        assert!(futures_util::poll!(std::pin::pin!(io.write(&data))).is_pending());
+        advance(Duration::from_secs(16)).await;
+        assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
+        state(vec![64]);
+        assert_eq!(io.write(&data).await.unwrap(), data.len());
+        io.flush().await.unwrap();
+    });
+    let written = script.0.lock().unwrap().written.clone();
+    let after = written.windows(data.len()).position(|window| window == data).expect("all of it at once") + data.len();
+    assert_eq!(&written[after..], b"\0\0\x08\x06\0\0\0\0\0rdil\0\0\0\x01");
 }
 
 /// HTTP/1.1, or anything else, is told as such.
