@@ -115,11 +115,12 @@ async fn an_answer_that_is_whole_outlives_its_connection() {
 /// G9, C3, Q1: 200 calls at once through a server that allows ten streams, refuses some and winds every connection up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_move_from_connection_to_connection() {
-    let goaway = GoAway::every(25).style(GoAwayStyle::LowLast);
-    let server = FaultyServer::builder().stream_limit(10).announced_streams(10).goaway(goaway).every(20, Fault::Refuse);
+    let server = FaultyServer::builder().stream_limit(10).announced_streams(10);
+    let server = server.goaway(GoAway::every(25)).every(20, Fault::Refuse);
     let server = server.handler(|_, body| reply(&body)).start().await;
     let attempts = Attempts::default();
-    let client = client(&server.uri("/"), attempts.layer()).await;
+    let health = ConnectionHealth::builder().own_goaway(true);
+    let client = client_with(Endpoint::from(server.uri("/")), attempts.layer(), health).await;
     for (n, result) in at_once(&client, 200).await.into_iter().enumerate() {
         assert_eq!(result.unwrap(), HelloReply::to(&format!("caller {n}")));
     }
