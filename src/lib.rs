@@ -146,6 +146,8 @@ pub mod fate;
 pub mod health;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+#[cfg(feature = "resume")]
+pub mod resume;
 pub mod retry;
 mod timer;
 #[cfg(feature = "tonic")]

@@ -93,4 +93,22 @@ impl Limits {
         self.budgets = Budgets::Unlimited;
         self
     }
+
+    /// How long to wait before the resend that comes after `earlier` others; `None` if there were too many.
+    #[cfg(feature = "resume")]
+    pub(crate) fn wait(&self, earlier: u32, random: f64) -> Option<Duration> {
+        (earlier < self.max_resends).then(|| self.backoff.wait(earlier, random))
+    }
+
+    /// Takes what one resend costs, if it is there.
+    #[cfg(feature = "resume")]
+    pub(crate) fn withdraw(&self, uri: &http::Uri) -> bool {
+        self.budgets.withdraw(uri)
+    }
+
+    /// Counts a success.
+    #[cfg(feature = "resume")]
+    pub(crate) fn deposit(&self, uri: &http::Uri) {
+        self.budgets.deposit(uri);
+    }
 }

@@ -48,7 +48,7 @@ mod service;
 
 pub use self::body::Whole;
 pub use self::error::WrongLength;
-#[cfg(feature = "connect")]
+#[cfg(any(feature = "connect", feature = "resume"))]
 pub(crate) use self::expected::{Announced, announced};
 pub use self::future::ResponseFuture;
 pub use self::layer::WholeBodyLayer;

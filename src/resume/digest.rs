@@ -1,0 +1,148 @@
+//! `Repr-Digest`: the digest that a server sends of the whole representation (RFC 9530, section 3).
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// The field's name.
+const REPR_DIGEST: &str = "repr-digest";
+
+/// A digest that was announced.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Announced {
+    Sha256([u8; 32]),
+    Sha512([u8; 64]),
+}
+
+impl Announced {
+    /// The strongest that is known of those in the field; other algorithms, and what cannot be read, are passed over (RFC 9530, section 3).
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut found = None;
+        for value in headers.get_all(REPR_DIGEST) {
+            for member in value.as_bytes().split(|byte| *byte == b',') {
+                match member_of(member.trim_ascii()) {
+                    Some(digest @ Self::Sha512(_)) => return Some(digest),
+                    Some(digest) => found = Some(digest),
+                    None => {}
+                }
+            }
+        }
+        found
+    }
+}
+
+/// `sha-256=:base64:`, a member of a dictionary with a byte sequence (RFC 8941, sections 3.2 and 3.3.5), and parameters after it.
+fn member_of(member: &[u8]) -> Option<Announced> {
+    let member = std::str::from_utf8(member).ok()?;
+    let (key, value) = member.split_once('=')?;
+    let (encoded, rest) = value.strip_prefix(':')?.split_once(':')?;
+    if !rest.is_empty() && !rest.starts_with(';') {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded).ok()?;
+    match key {
+        "sha-256" => decoded.try_into().ok().map(Announced::Sha256),
+        "sha-512" => decoded.try_into().ok().map(Announced::Sha512),
+        _ => None,
+    }
+}
+
+/// What is computed while the bytes go by.
+#[derive(Clone)]
+pub(super) enum Running {
+    Sha256(Sha256, [u8; 32]),
+    Sha512(Sha512, [u8; 64]),
+}
+
+impl Running {
+    pub(super) fn new(announced: &Announced) -> Self {
+        match announced {
+            Announced::Sha256(expected) => Self::Sha256(Sha256::new(), *expected),
+            Announced::Sha512(expected) => Self::Sha512(Sha512::new(), *expected),
+        }
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(digest, _) => digest.update(bytes),
+            Self::Sha512(digest, _) => digest.update(bytes),
+        }
+    }
+
+    /// Whether all that went by has the digest that was announced.
+    pub(super) fn matches(self) -> bool {
+        match self {
+            Self::Sha256(digest, expected) => digest.finalize()[..] == expected,
+            Self::Sha512(digest, expected) => digest.finalize()[..] == expected,
+        }
+    }
+}
+
+impl fmt::Debug for Announced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha256(_) => "Sha256",
+            Self::Sha512(_) => "Sha512",
+        })
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha256(..) => "Sha256",
+            Self::Sha512(..) => "Sha512",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    /// RFC 9530, appendix B.1, for `{"hello": "world"}` and a line feed.
+    const SHA_256: &str = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:";
+    const CONTENT: &[u8] = b"{\"hello\": \"world\"}\n";
+
+    fn of(values: &[&str]) -> Option<Announced> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(REPR_DIGEST, HeaderValue::from_str(value).unwrap());
+        }
+        Announced::of(&headers)
+    }
+
+    fn sha_512() -> String {
+        format!("sha-512=:{}:", STANDARD.encode(Sha512::digest(CONTENT)))
+    }
+
+    #[test]
+    fn the_standards_own_example() {
+        let announced = of(&[SHA_256]).unwrap();
+        for (content, right) in [(CONTENT, true), (&CONTENT[1..], false)] {
+            let mut running = Running::new(&announced);
+            for byte in content.chunks(3) {
+                running.update(byte);
+            }
+            assert_eq!(running.matches(), right);
+        }
+        let mut running = Running::new(&of(&[&sha_512()]).unwrap());
+        running.update(CONTENT);
+        assert!(running.matches());
+    }
+
+    #[test]
+    fn the_strongest_is_taken_and_the_rest_passed_over() {
+        let both = format!("md5=:AAAA:, {SHA_256};a=1 ,{}", sha_512());
+        assert!(matches!(of(&[&both]), Some(Announced::Sha512(_))));
+        assert!(matches!(of(&["unixsum=:AAAA:", SHA_256]), Some(Announced::Sha256(_))));
+        for other in ["", "sha-256", "sha-256=1", "sha-256=:AAAA:", "sha-256=:!:", "SHA-256=:AAAA:", &SHA_256[..40]] {
+            assert_eq!(of(&[other]), None, "{other}");
+        }
+        assert_eq!(of(&[&format!("{SHA_256}x")]), None);
+    }
+}

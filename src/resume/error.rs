@@ -1,0 +1,160 @@
+use std::error::Error;
+use std::fmt;
+
+use http::StatusCode;
+use tower::BoxError;
+
+/// A download that is not whole: how far it got, and why it does not go on.
+///
+/// All that the body gave before this error are the representation's own bytes, from its beginning or that of the range that was asked for; but for
+/// [`Why::Digest`], which says that they are not what the server meant them to be.
+///
+/// Its `source()` is what broke the download last: the error of the response's body, or of the request for the rest.
+#[derive(Debug)]
+pub struct Incomplete {
+    pub(super) received: u64,
+    pub(super) expected: Option<u64>,
+    pub(super) resumes: u32,
+    pub(super) why: Why,
+    pub(super) source: Option<BoxError>,
+}
+
+impl Incomplete {
+    /// How many bytes the body gave.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// How many it should have given; `None` where that was not said.
+    #[must_use]
+    pub const fn expected(&self) -> Option<u64> {
+        self.expected
+    }
+
+    /// How often the rest was asked for.
+    #[must_use]
+    pub const fn resumes(&self) -> u32 {
+        self.resumes
+    }
+
+    /// Why it does not go on.
+    #[must_use]
+    pub const fn why(&self) -> Why {
+        self.why
+    }
+
+    /// The same once more, without what broke it.
+    pub(super) const fn again(&self) -> Self {
+        let Self { received, expected, resumes, why, .. } = *self;
+        Self { received, expected, resumes, why, source: None }
+    }
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.expected {
+            Some(expected) => write!(f, "the download ended after {} of {expected} bytes", self.received)?,
+            None => write!(f, "the download ended after {} bytes", self.received)?,
+        }
+        match self.resumes {
+            0 => {}
+            1 => f.write_str(" and one resume")?,
+            resumes => write!(f, " and {resumes} resumes")?,
+        }
+        write!(f, ": {}", self.why)
+    }
+}
+
+impl Error for Incomplete {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+/// Why a download that broke does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Why {
+    /// The response has no strong validator: an answer with the rest could not be told from another version's.
+    NoValidator,
+    /// The response does not say how long it is. Its bytes may also be those of a layer that decoded it.
+    NoLength,
+    /// A content coding is applied: which bytes the rest has is not known.
+    Encoded,
+    /// The server says that it accepts no ranges, or sends several in one response.
+    NoRanges,
+    /// The answer has another validator: the representation has changed.
+    Changed,
+    /// The server sent the same once more from its beginning, and
+    /// [`allow_restart`](super::ResumeLayer::allow_restart) is not set.
+    RangeIgnored,
+    /// The answer is not the range that was asked for, or not all of it.
+    WrongRange,
+    /// The request for the rest was answered with this status.
+    Status(StatusCode),
+    /// A response is longer than it says.
+    TooLong,
+    /// All bytes are there, and do not have the digest that the server announced.
+    Digest,
+    /// All bytes are there, and the trailers that the response announced are not.
+    NoTrailers,
+    /// The request for the rest failed so that another cannot help.
+    Permanent,
+    /// So many resumes in a row brought nothing: see [`ResumeLayer::limits`](super::ResumeLayer::limits).
+    NoProgress,
+    /// It was resumed as often as [`max_resumes`](super::ResumeLayer::max_resumes) allows.
+    MaxResumes,
+    /// The budget had nothing left, and nothing came in while the download waited for it.
+    BudgetExhausted,
+    /// There is no tokio runtime to wait in.
+    NoTimer,
+}
+
+impl Why {
+    /// A short, stable name in snake case: a label for metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NoValidator => "no_validator",
+            Self::NoLength => "no_length",
+            Self::Encoded => "encoded",
+            Self::NoRanges => "no_ranges",
+            Self::Changed => "changed",
+            Self::RangeIgnored => "range_ignored",
+            Self::WrongRange => "wrong_range",
+            Self::Status(_) => "status",
+            Self::TooLong => "too_long",
+            Self::Digest => "digest",
+            Self::NoTrailers => "no_trailers",
+            Self::Permanent => "permanent",
+            Self::NoProgress => "no_progress",
+            Self::MaxResumes => "max_resumes",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::NoTimer => "no_timer",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoValidator => "it has no strong validator to be resumed by",
+            Self::NoLength => "its length is not known",
+            Self::Encoded => "a content coding is applied to it",
+            Self::NoRanges => "the server gives no single ranges of it",
+            Self::Changed => "it has changed on the server",
+            Self::RangeIgnored => "the server sent it from its beginning again",
+            Self::WrongRange => "the server sent another range than the rest",
+            Self::Status(status) => return write!(f, "the request for the rest was answered with {status}"),
+            Self::TooLong => "the server sent more than it said",
+            Self::Digest => "its bytes do not have the digest that the server announced",
+            Self::NoTrailers => "its trailers are missing",
+            Self::Permanent => "the request for the rest failed for good",
+            Self::NoProgress => "several resumes in a row brought nothing",
+            Self::MaxResumes => "it was resumed as often as is allowed",
+            Self::BudgetExhausted => "the budget for resumes is used up",
+            Self::NoTimer => "there is no timer to wait with",
+        })
+    }
+}
