@@ -34,7 +34,8 @@ where
     S: Service<Request<B>>,
 {
     Other,
-    Unknown(Why),
+    /// Why, and how many bytes were given.
+    Unknown(Why, u64),
     Download(Box<Resuming<S, B>>),
     Failed(Incomplete),
     Ended,
@@ -51,7 +52,7 @@ where
 
     /// One that cannot be resumed.
     pub(super) const fn unknown(body: Whole<R>, why: Why) -> Self {
-        Self { body: Some(body), kind: Kind::Unknown(why) }
+        Self { body: Some(body), kind: Kind::Unknown(why, 0) }
     }
 
     pub(super) fn download(body: Whole<R>, resuming: Resuming<S, B>) -> Self {
@@ -82,14 +83,17 @@ where
                 Err(incomplete) => Err(incomplete),
             },
             Kind::Other => return poll_body(this.body, cx),
-            Kind::Unknown(why) => {
-                let frame = ready!(poll_body(this.body.as_mut(), cx));
-                let Some(Err(error)) = frame else { return Poll::Ready(frame) };
-                let received = this.body.as_ref().as_pin_ref().map_or(0, |body| body.get_ref().received());
-                let missing = this.body.as_ref().as_pin_ref().and_then(|body| body.size_hint().exact());
-                let expected = missing.map(|missing| received.saturating_add(missing));
-                Err(Incomplete { received, expected, resumes: 0, why: *why, source: Some(error) })
-            }
+            Kind::Unknown(why, received) => match ready!(poll_body(this.body.as_mut(), cx)) {
+                Some(Err(error)) => {
+                    let expected = this.body.as_ref().as_pin_ref().and_then(|body| body.expected());
+                    Err(Incomplete { received: *received, expected, resumes: 0, why: *why, source: Some(error) })
+                }
+                frame => {
+                    let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                    *received = received.saturating_add(data.map_or(0, |data| data.len() as u64));
+                    return Poll::Ready(frame);
+                }
+            },
             Kind::Failed(incomplete) => return Poll::Ready(Some(Err(incomplete.again().into()))),
             Kind::Ended => return Poll::Ready(None),
         };
@@ -102,7 +106,7 @@ where
     fn is_end_stream(&self) -> bool {
         let ends = self.body.as_ref().is_some_and(Body::is_end_stream);
         match &self.kind {
-            Kind::Other | Kind::Unknown(_) => ends,
+            Kind::Other | Kind::Unknown(..) => ends,
             Kind::Download(resuming) => ends && resuming.is_checked(),
             Kind::Failed(_) => false,
             Kind::Ended => true,
@@ -185,7 +189,7 @@ where
         let mut body = f.debug_struct("ResumeBody");
         match &self.kind {
             Kind::Other => body.field("kind", &"Other"),
-            Kind::Unknown(why) => body.field("not_resumable", why),
+            Kind::Unknown(why, _) => body.field("not_resumable", why),
             Kind::Download(resuming) => body.field("download", resuming.progress()),
             Kind::Failed(incomplete) => body.field("failed", incomplete),
             Kind::Ended => body.field("kind", &"Ended"),

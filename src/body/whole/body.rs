@@ -40,6 +40,11 @@ impl<B> Whole<B> {
         self.inner
     }
 
+    /// How many bytes it has to have, if that is known.
+    pub fn expected(&self) -> Option<u64> {
+        self.expected
+    }
+
     /// How many bytes have come so far.
     pub fn received(&self) -> u64 {
         self.received
