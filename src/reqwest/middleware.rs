@@ -10,6 +10,8 @@ use http::Extensions;
 use http::request::Parts;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
+#[cfg(feature = "resume")]
+use tower::{BoxError, ServiceExt};
 use tower::{Layer, Service};
 
 use super::Renew;
@@ -17,6 +19,8 @@ use super::request::{KeptRequest, uri};
 use super::whole::whole;
 use crate::body::{ReplayBody, SourceError, WholeBodyLayer};
 use crate::body_use::BodyUse;
+#[cfg(feature = "resume")]
+use crate::resume::Resume;
 use crate::retry::request::Kept;
 use crate::retry::request::sealed::{Keeping, Kind};
 use crate::retry::{ResendCount, Typed};
@@ -64,6 +68,20 @@ impl Middleware for WholeBodyLayer {
 impl Middleware for Renew {
     async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> Result<Response> {
         Ok(self.clone().call(request).await?)
+    }
+}
+
+/// Always the last: downloads, and what is missing of them, come by its own service.
+#[cfg(feature = "resume")]
+#[async_trait]
+impl<S> Middleware for Resume<S>
+where
+    S: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError> + Into<reqwest_middleware::Error> + Send,
+    S::Future: Send + 'static,
+{
+    async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> Result<Response> {
+        self.clone().oneshot(request).await.map_err(Into::into)
     }
 }
 

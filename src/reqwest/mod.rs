@@ -103,11 +103,19 @@
 mod health;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
+#[cfg(feature = "resume")]
+mod over_http;
 mod renew;
 mod request;
+#[cfg(feature = "resume")]
+mod resume;
 mod service;
 mod whole;
 
 pub use self::health::Watching;
+#[cfg(feature = "resume")]
+pub use self::over_http::{Answered, OverHttp};
 pub use self::renew::{Renew, RenewBuilder, Renewal, Renewing};
+#[cfg(feature = "resume")]
+pub use self::resume::Resuming;
 pub use self::whole::Checking;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::request::Parts;
 use http::{Extensions, Uri};
-use reqwest::{Body, Request, Response};
+use reqwest::{Body, Request, Response, ResponseBuilderExt};
 
 use crate::body::{ReplayBody, Rewind, SourceError, replay};
 use crate::body_use::BodyUse;
@@ -74,6 +74,15 @@ pub(super) fn uri(request: &Request) -> Uri {
     request.url().as_str().parse().unwrap_or_default()
 }
 
+/// The response, from which reqwest makes the same again: it keeps a response's URL in an extension of its own.
+pub(super) fn into_http(response: Response) -> http::Response<Body> {
+    let url = response.url().clone();
+    let url = http::Response::builder().url(url).body(()).map(|response| response.into_parts().0.extensions);
+    let mut response = http::Response::<Body>::from(response);
+    response.extensions_mut().extend(url.unwrap_or_default());
+    response
+}
+
 /// The body and how much of it is recorded, if it has to be wrapped; else it stays in its place.
 ///
 /// To wrap it makes a stream of it, and reqwest follows no 307 or 308 with one. So a body that reqwest can clone is wrapped
@@ -91,7 +100,7 @@ fn wrapped(body: Body, place: &mut Option<Body>, keeping: Keeping) -> Option<(Bo
 }
 
 /// A copy of a request that has no body, or one that reqwest can clone.
-fn clone(request: &Request) -> Request {
+pub(super) fn clone(request: &Request) -> Request {
     request.try_clone().unwrap_or_else(|| Request::new(request.method().clone(), request.url().clone()))
 }
 

@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use http::Method;
 use pin_project_lite::pin_project;
-use reqwest::{Body, Request, Response, ResponseBuilderExt};
+use reqwest::{Body, Request, Response};
 use tower::Service;
 
+use super::request::into_http;
 use crate::body::{Whole, WholeBody};
 
 impl<S> Service<Request> for WholeBody<S>
@@ -32,12 +33,7 @@ where
 
 /// The response with a body that is checked. Where reqwest decoded it there is no length to check it against.
 pub(super) fn whole(response: Response, method: &Method) -> Response {
-    let url = response.url().clone();
-    // reqwest keeps a response's URL in an extension of its own.
-    let url = http::Response::builder().url(url).body(()).map(|response| response.into_parts().0.extensions);
-    let mut response = Whole::of(http::Response::<Body>::from(response), method).map(Body::wrap);
-    response.extensions_mut().extend(url.unwrap_or_default());
-    response.into()
+    Whole::of(into_http(response), method).map(Body::wrap).into()
 }
 
 pin_project! {

@@ -48,23 +48,35 @@ impl<S> Resume<S> {
 }
 
 impl<S: Clone> Resume<S> {
+    /// The service that was asked whether it is ready, which is the one that may be called, as it is to be called.
+    pub(crate) fn take_ready<T>(&mut self, to: impl FnOnce(S) -> T) -> Ready<T> {
+        let clone = self.inner.clone();
+        Ready { service: to(mem::replace(&mut self.inner, clone)), config: Arc::clone(&self.config) }
+    }
+}
+
+/// A service that may be called once.
+pub(crate) struct Ready<S> {
+    service: S,
+    config: Arc<Config>,
+}
+
+impl<S> Ready<S> {
     /// Sends a request that has a body, or has none.
-    pub(crate) fn respond<B>(&mut self, mut request: Request<B>, has_body: bool) -> ResponseFuture<S, B>
+    pub(crate) fn respond<B>(self, mut request: Request<B>, has_body: bool) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
     {
-        // The service that was asked whether it is ready is the one that may be called.
-        let clone = self.inner.clone();
-        let mut ready = mem::replace(&mut self.inner, clone);
+        let Self { mut service, config } = self;
         let asked = Asked::of(request.headers());
         if has_body || *request.method() != Method::GET || asked == Asked::Other {
             let reader = Reader::Plain(request.method().clone());
-            return ResponseFuture::new(ready.call(request), reader);
+            return ResponseFuture::new(service.call(request), reader);
         }
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         let (head, body) = request.into_parts();
-        let future = ready.call(Request::from_parts(head.clone(), body));
-        let kept = Kept { service: ready, head, asked, config: Arc::clone(&self.config) };
+        let future = service.call(Request::from_parts(head.clone(), body));
+        let kept = Kept { service, head, asked, config };
         ResponseFuture::new(future, Reader::Resuming(Box::new(kept)))
     }
 }
@@ -87,7 +99,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let has_body = !request.body().is_end_stream();
-        self.respond(request, has_body)
+        self.take_ready(|service| service).respond(request, has_body)
     }
 }
 
