@@ -46,6 +46,7 @@
     feature = "reqwest",
     doc = "| [`reqwest`] | the layers around reqwest and in reqwest-middleware; a client that is renewed when its connections are dead |"
 )]
+#![cfg_attr(feature = "resume", doc = "| [`resume`] | downloads that go on where they broke |")]
 #![cfg_attr(
     feature = "tonic",
     doc = "| [`tonic`] | all layers around tonic's channel, under a generated client; connection errors as the status that gRPC has for them |"
@@ -131,6 +132,7 @@
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade, with OpenTelemetry's names: see [`health`] |
 //! | `reqwest` | the layers around reqwest 0.13, and `Renew` |
 //! | `reqwest-middleware` | the layers as middleware of reqwest-middleware 0.5; brings `reqwest` |
+//! | `resume` | `resume`: downloads that go on where they broke |
 //! | `serde` | snapshots and events of [`health`] can be serialized |
 //! | `tonic` | the layers around tonic 0.14's channel, and connection errors as gRPC's statuses. What [`retry`](retry#grpc) does for gRPC needs no feature |
 //!

@@ -91,6 +91,51 @@
 //! are resent where [`resend_timeouts`](crate::RetryOnCanceledLayer::resend_timeouts) says so. A timeout does not take the
 //! connection out of reqwest's pool, and nothing outside reqwest can: that is what [`Renew`] is for.
 //!
+//! # Downloads
+//!
+//! With the feature `resume`, `ResumeLayer` goes around all of that, and whoever reads `bytes_stream()` reads all of the file or an error:
+//!
+//! ```
+//! # #[cfg(feature = "resume")]
+//! # async fn run() -> Result<(), reqwest::Error> {
+//! use tower::{Service, ServiceBuilder, ServiceExt};
+//! use tower_redial::RetryOnCanceledLayer;
+//! use tower_redial::resume::ResumeLayer;
+//!
+//! let client = reqwest::Client::builder().retry(reqwest::retry::never()).build()?;
+//! let mut service = ServiceBuilder::new()
+//!     .layer(ResumeLayer::new())
+//!     .layer(RetryOnCanceledLayer::new())
+//!     .service(client.clone());
+//! let response = service.ready().await?.call(client.get("http://localhost:8080/large").build()?).await?;
+//! # drop(response);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The service that the layer makes is also middleware of reqwest-middleware. What is missing of a download is asked for after the
+//! middleware's own time, so it needs a client of its own for it, and is always the last:
+//!
+//! ```
+//! # #[cfg(all(feature = "resume", feature = "reqwest-middleware"))]
+//! # fn run() -> Result<(), reqwest::Error> {
+//! use reqwest_middleware::ClientBuilder;
+//! use tower::Layer;
+//! use tower_redial::RetryOnCanceledLayer;
+//! use tower_redial::resume::ResumeLayer;
+//!
+//! let client = reqwest::Client::builder().retry(reqwest::retry::never()).build()?;
+//! let below = ClientBuilder::new(client.clone()).with(RetryOnCanceledLayer::new()).build();
+//! let client = ClientBuilder::new(client).with(ResumeLayer::new().layer(below)).build();
+//! # drop(client);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In an error of reqwest's `Incomplete` is found down the chain of sources. reqwest decodes only what it asks for, and since the layer asks for
+//! no coding, a download is not decoded; one for which the caller sets `Accept-Encoding` is not resumed if it was coded.
+//! reqwest's `timeout` covers a body too: it runs anew with each request for the rest.
+//!
 //! # What cannot be done
 //!
 //! reqwest's connector types are sealed and it drops request extensions, so the socket half of [`health`](crate::health)

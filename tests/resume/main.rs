@@ -2,5 +2,6 @@
 
 mod any_server;
 mod reference;
+mod rules;
 #[path = "../support/mod.rs"]
 mod support;
