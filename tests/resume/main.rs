@@ -1,6 +1,8 @@
 //! Downloads that break, and go on.
 
 mod any_server;
+#[cfg(feature = "reqwest-middleware")]
+mod cuts;
 mod reference;
 mod rules;
 #[path = "../support/mod.rs"]
