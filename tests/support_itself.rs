@@ -21,14 +21,18 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use support::{
-    Cut, End, Event, Fault, FaultyServer, Frame, GoAway, GoAwayStyle, Ledger, ProcessAt, REQUEST_ID, Reply,
-    ScriptedServer, bound, clients,
+    Cut, CutOff, CuttingProxy, End, Event, Fault, FaultyServer, Frame, GoAway, GoAwayStyle, Ledger, ProcessAt,
+    REQUEST_ID, Reply, ScriptedServer, bound, clients,
     files::{self, File},
     hpack, reason, setting,
     tls::{self, Identity},
     wire::MAX_STREAM_ID,
 };
-use tokio::join;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    join,
+    net::{TcpListener, TcpStream},
+};
 
 type Body = Full<Bytes>;
 
@@ -721,6 +725,36 @@ async fn bodies_are_cut_reset_and_ended_early() {
 }
 
 #[tokio::test]
+async fn a_stalled_body_stays_open_and_its_connection_is_well() {
+    let server = FaultyServer::builder()
+        .handler(|_, _| Reply::ok(vec![7; 40_000]))
+        .choose(|request, _| (request.id == "one").then_some(Fault::StallBody { after: 20_000 }))
+        .start()
+        .await;
+    let mut raw = raw::Client::connect(&server).await;
+    raw.get(1, "one").await;
+    raw.get(3, "three").await;
+    let mut stalled = 0;
+    let end = |frame: &Frame| match frame {
+        Frame::Data { stream: 1, data, end_stream, .. } => {
+            stalled += data.len();
+            *end_stream
+        }
+        Frame::Reset { .. } | Frame::GoAway { .. } => panic!("{frame:?}"),
+        frame => matches!(frame, Frame::Data { end_stream: true, .. }),
+    };
+    assert_eq!(raw.until(end).await.stream(), 3);
+    // More window, and what else makes a body go on, changes nothing.
+    raw.send(Frame::WindowUpdate { stream: 1, increment: 100_000 }).await;
+    raw.send(Frame::WindowUpdate { stream: 0, increment: 100_000 }).await;
+    raw.round_trip().await;
+    assert_eq!((stalled, server.counters().stalled, server.counters().answered), (20_000, 1, 1));
+    raw.send(Frame::Reset { stream: 1, reason: reason::CANCEL }).await;
+    raw.round_trip().await;
+    assert_eq!(server.counters().client_resets, 1, "it was open until then");
+}
+
+#[tokio::test]
 async fn a_silent_connection_takes_everything_and_says_nothing() {
     let server = FaultyServer::builder().silent_after(2).start().await;
     let mut raw = raw::Client::connect(&server).await;
@@ -976,6 +1010,128 @@ fn a_file_is_the_same_every_time_and_at_every_offset() {
     }
 }
 
+// ===== the proxy =====
+
+/// A server that says `len` bytes to whoever connects, and then only listens.
+async fn talker(len: usize) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let task = async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // The other end may be cut off before all is said.
+                let _ = tcp.write_all(&files::noise(1, len)).await;
+                let _ = tcp.read_to_end(&mut Vec::new()).await;
+            });
+        }
+    };
+    (addr, tokio::spawn(task))
+}
+
+/// What comes through the proxy on a new connection, and how that ends. It has to end by itself.
+async fn all_that_comes(proxy: &CuttingProxy) -> (Vec<u8>, std::io::Result<usize>) {
+    let mut tcp = TcpStream::connect(proxy.addr()).await.unwrap();
+    let mut got = Vec::new();
+    let end = bound::within("the end of a connection", tcp.read_to_end(&mut got)).await;
+    (got, end)
+}
+
+async fn until_all_are_closed(proxy: &CuttingProxy) {
+    let closed = async {
+        while proxy.counters().open > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    bound::within("the end of the proxy's connections", closed).await;
+}
+
+#[tokio::test]
+async fn a_proxy_passes_everything_on_and_counts_it() {
+    for identity in [None, Some(Identity::new())] {
+        let client = match &identity {
+            None => None,
+            Some(identity) => Some(clients::https::<Body>(identity)),
+        };
+        let builder = FaultyServer::builder().handler(files::serve(2));
+        let server = match identity {
+            None => builder.start().await,
+            Some(identity) => builder.tls(identity).start().await,
+        };
+        let proxy = CuttingProxy::builder().start(server.addr()).await;
+        for file in files::files(2) {
+            let uri = proxy.through(&server.uri(&file.path()));
+            assert_eq!((uri.port_u16(), uri.path()), (Some(proxy.addr().port()), file.path().as_str()));
+            let request = clients::get(uri, &file.name);
+            let response = match &client {
+                None => clients::h2::<Body>().request(request).await,
+                Some(client) => client.request(request).await,
+            };
+            assert_eq!(collect(response.unwrap()).await, file.content());
+        }
+        let size: usize = files::files(2).iter().map(|file| file.size).sum();
+        let passed = proxy.counters();
+        assert!((size as u64..size as u64 * 2).contains(&passed.downstream), "{passed:?}");
+        assert!((100..10_000).contains(&passed.upstream), "{passed:?}");
+        assert_eq!((passed.cuts, passed.stalls), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_cuts_by_fin_and_by_rst_where_it_was_told_to() {
+    let (addr, _talker) = talker(300_000).await;
+    let builder = CuttingProxy::builder().after(100_001..=100_001);
+    let proxy = builder.cut_offs([CutOff::Cut(Cut::Fin), CutOff::Cut(Cut::Rst)]).start(addr).await;
+    let (got, end) = all_that_comes(&proxy).await;
+    assert_eq!((got, end.unwrap()), (files::noise(1, 300_000)[..100_001].to_vec(), 100_001));
+    let (got, end) = all_that_comes(&proxy).await;
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(files::noise(1, 100_001).starts_with(&got));
+    until_all_are_closed(&proxy).await;
+    let passed = proxy.counters();
+    assert_eq!((passed.connections, passed.cuts, passed.stalls, passed.downstream), (2, 2, 0, 200_002));
+}
+
+#[tokio::test]
+async fn a_proxy_stalls_both_ways_until_the_client_leaves() {
+    let (addr, _talker) = talker(300_000).await;
+    let proxy = CuttingProxy::builder().after(1_000..=1_000).cut_offs([CutOff::Stall]).start(addr).await;
+    let mut tcp = TcpStream::connect(proxy.addr()).await.unwrap();
+    let mut got = [0; 1_001];
+    bound::within("what comes before the stall", tcp.read_exact(&mut got[..1_000])).await.unwrap();
+    tcp.write_all(b"anybody?").await.unwrap();
+    let more = bound::checked(Duration::from_millis(200), tcp.read(&mut got[1_000..])).await;
+    assert!(more.is_none(), "{more:?}");
+    let passed = proxy.counters();
+    assert_eq!((passed.open, passed.stalls, passed.downstream, passed.upstream), (1, 1, 1_000, 0));
+    drop(tcp);
+    until_all_are_closed(&proxy).await;
+}
+
+#[tokio::test]
+async fn a_proxy_cuts_only_the_first_connections_and_where_its_seed_says() {
+    let (addr, _talker) = talker(50_000).await;
+    let lengths = async |seed| {
+        let builder = CuttingProxy::builder().after(10_000..=20_000).first(4).seed(seed);
+        let proxy = builder.start(addr).await;
+        let mut lengths = Vec::new();
+        for _ in 0..4 {
+            lengths.push(all_that_comes(&proxy).await.0.len());
+        }
+        // This one is not cut: the server waits for more from us.
+        let mut tcp = TcpStream::connect(proxy.addr()).await.unwrap();
+        bound::within("all of it", tcp.read_exact(&mut vec![0; 50_000])).await.unwrap();
+        assert_eq!(proxy.counters().cuts, 4);
+        proxy.stop().await;
+        assert_eq!(bound::within("the end", tcp.read(&mut [0])).await.unwrap_or_default(), 0);
+        lengths
+    };
+    let one = lengths(1).await;
+    assert!(one.iter().all(|len| (10_000..=20_000).contains(len)), "{one:?}");
+    assert!(one.iter().any(|len| *len != one[0]), "each has its own: {one:?}");
+    assert_eq!(one, lengths(1).await);
+    assert_ne!(one, lengths(2).await);
+}
+
 // ===== the parts =====
 
 #[test]
@@ -1094,7 +1250,7 @@ mod raw {
             self.send(Frame::Headers { stream, block: block.freeze(), end_stream, end_headers: true }).await;
         }
 
-        pub(super) async fn until(&mut self, wanted: impl Fn(&Frame) -> bool) -> Frame {
+        pub(super) async fn until(&mut self, mut wanted: impl FnMut(&Frame) -> bool) -> Frame {
             within("a frame", async {
                 loop {
                     let frame = self.0.read().await.unwrap().expect("the server closed");

@@ -30,6 +30,8 @@ pub enum Fault {
     Cut { how: Cut, processed: bool },
     /// The connection is cut after so many bytes of the response's body.
     CutBody { after: usize, how: Cut },
+    /// After so many bytes of the response's body no more come on this stream. Its connection is well.
+    StallBody { after: usize },
     /// RST_STREAM after so many bytes of the response's body.
     ResetBody { after: usize, reason: u32 },
     /// END_STREAM after so many bytes of the response's body, whatever its content-length says.

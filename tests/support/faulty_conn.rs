@@ -83,6 +83,8 @@ struct Stream {
     reply: Option<Reply>,
     /// Its head is out, and what is left of the body follows.
     begun: bool,
+    /// No more of the body follows.
+    stalled: bool,
     sent: usize,
     queued: bool,
 }
@@ -326,6 +328,7 @@ impl Conn {
             complete: false,
             reply: None,
             begun: false,
+            stalled: false,
             sent: 0,
             queued: false,
         };
@@ -500,14 +503,14 @@ impl Conn {
 
     fn queue(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.begun && !stream.queued {
+        if stream.begun && !stream.queued && !stream.stalled {
             stream.queued = true;
             self.sending.push_back(id);
         }
     }
 
     fn unblock_all(&mut self) {
-        let waiting = self.streams.iter().filter(|(_, stream)| stream.begun && !stream.queued);
+        let waiting = self.streams.iter().filter(|(_, stream)| stream.begun && !stream.queued && !stream.stalled);
         let waiting: Vec<u32> = waiting.map(|(id, _)| *id).collect();
         for id in waiting {
             self.queue(id);
@@ -540,6 +543,8 @@ impl Conn {
             match faulty {
                 Some((_, Fault::CutBody { how, .. })) => return self.cut(how),
                 Some((_, Fault::ResetBody { reason, .. })) => self.reset(id, reason),
+                // It stays open, and is never queued again.
+                Some((_, Fault::StallBody { .. })) => self.stall(id),
                 Some(_) => {
                     Frame::data(id, Bytes::new(), true).encode(&mut self.out);
                     self.done(id);
@@ -562,8 +567,14 @@ impl Conn {
         Frame::Reset { stream: id, reason }.encode(&mut self.out);
     }
 
+    fn stall(&mut self, id: u32) {
+        self.shared.counts.stalled.fetch_add(1, Ordering::Relaxed);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.stalled = true;
+    }
+
     fn bodies_under_way(&self) -> bool {
-        self.streams.values().any(|stream| stream.begun)
+        self.streams.values().any(|stream| stream.begun && !stream.stalled)
     }
 
     /// Whether this is the one connection that falls silent, now that the `nth` request is on it.
@@ -619,9 +630,12 @@ impl Drop for Conn {
 /// The fault that strikes within the body, and where.
 fn body_fault(fault: Option<Fault>) -> Option<(usize, Fault)> {
     match fault {
-        Some(fault @ (Fault::CutBody { after, .. } | Fault::ResetBody { after, .. } | Fault::EndBody { after })) => {
-            Some((after, fault))
-        }
+        Some(
+            fault @ (Fault::CutBody { after, .. }
+            | Fault::StallBody { after }
+            | Fault::ResetBody { after, .. }
+            | Fault::EndBody { after }),
+        ) => Some((after, fault)),
         _ => None,
     }
 }

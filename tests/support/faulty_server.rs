@@ -89,6 +89,7 @@ pub(crate) struct Counts {
     pub(crate) goaways: AtomicU64,
     pub(crate) cuts: AtomicU64,
     pub(crate) silenced: AtomicU64,
+    pub(crate) stalled: AtomicU64,
     pub(crate) client_resets: AtomicU64,
     pub(crate) client_goaways: AtomicU64,
     pub(crate) client_pings: AtomicU64,
@@ -124,6 +125,8 @@ pub struct Counters {
     pub cuts: u64,
     /// Connections that fell silent.
     pub silenced: u64,
+    /// Bodies that stalled.
+    pub stalled: u64,
     /// RST_STREAM that ended an open request, from clients.
     pub client_resets: u64,
     /// GOAWAY from clients.
@@ -203,6 +206,7 @@ impl FaultyServer {
             goaways: get(&counts.goaways),
             cuts: get(&counts.cuts),
             silenced: get(&counts.silenced),
+            stalled: get(&counts.stalled),
             client_resets: get(&counts.client_resets),
             client_goaways: get(&counts.client_goaways),
             client_pings: get(&counts.client_pings),

@@ -2,6 +2,7 @@
 //!
 //! - [`script`]: a server whose every frame or byte is written by the test, in an exact order.
 //! - [`faulty_server`]: a server that runs by itself, under load, and fails by a plan.
+//! - [`cutting`]: a proxy in front of any server, which cuts what passes through it.
 //! - [`ledger`]: what a server **processed**, by unique request id: the measure of every test here.
 //! - [`files`], [`tls`], [`clients`], [`bodies`], [`log`], [`example`]: what goes with them.
 //!
@@ -12,6 +13,7 @@
 pub mod bodies;
 pub mod bound;
 pub mod clients;
+pub mod cutting;
 pub mod example;
 pub mod faults;
 mod faulty_conn;
@@ -30,6 +32,7 @@ pub mod tls;
 pub mod wire;
 
 pub use self::{
+    cutting::{CutOff, CuttingProxy},
     faults::{Cut, Fault, GoAway, GoAwayStyle, ProcessAt},
     faulty_server::{Counters, FaultyServer},
     h1_script::H1Conn,
