@@ -7,6 +7,8 @@
 //! The tests in this file are about resends alone. Every load goes to a fresh server twice: to the bare client first, which
 //! has to surface the errors that the layer is for, and then through the layer.
 //!
+//! [`downloads`] is about bodies that are cut, of nginx and Caddy (Debian's `caddy`).
+//!
 //! The others are about connection health: servers that stop, go and come back ([`stopped`], [`outages`]), and a network
 //! that loses packets ([`black_hole`]). The latter is a network namespace of the test's own, for which it takes root, or a
 //! kernel that lets anybody have one, and `unshare`, `ip` and `nft` (Debian's `util-linux`, `iproute2` and `nftables`).
@@ -17,6 +19,8 @@ mod support;
 mod attempts;
 mod backend;
 mod black_hole;
+#[cfg(feature = "resume")]
+mod downloads;
 mod load;
 mod netns;
 mod nghttpx;
@@ -26,6 +30,8 @@ mod process;
 mod signals;
 mod silence;
 mod stack;
+#[cfg(feature = "resume")]
+mod static_files;
 mod stopped;
 mod storm;
 mod watched;

@@ -37,7 +37,7 @@ pub(crate) async fn start_workers(backend: SocketAddr, keepalive_requests: u32, 
     })
     .await;
     let uri = format!("https://{}/", server.addr()).parse().expect("an address makes a URI");
-    Some(Front { server, connector: connector(cert.der().clone()), uri, prior_knowledge: false })
+    Some(Front { server, connector: connector(cert.der().clone(), false), uri, prior_knowledge: false })
 }
 
 /// The worker that has answered the latest request of which the log knows; a request gets its line after its answer.
@@ -48,8 +48,8 @@ pub(crate) fn latest_worker(server: &Server) -> Option<u32> {
     answered.and_then(|(_, worker)| worker.parse().ok())
 }
 
-/// A connector that trusts this certificate only, and asks for HTTP/2 as every user of hyper-util does: by ALPN.
-fn connector(certificate: CertificateDer<'static>) -> HttpsConnector<HttpConnector> {
+/// A connector that trusts this certificate only, and asks for HTTP/2 as every user of hyper-util does: by ALPN; or for HTTP/1.1.
+pub(crate) fn connector(certificate: CertificateDer<'static>, http1: bool) -> HttpsConnector<HttpConnector> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate).expect("rcgen's certificate is well formed");
     // The provider is named because dependencies may compile in two, and then rustls refuses to choose.
@@ -62,7 +62,8 @@ fn connector(certificate: CertificateDer<'static>) -> HttpsConnector<HttpConnect
     http.enforce_http(false);
     // Else each handshake waits for a delayed ACK, and a connection for ten requests is mostly handshake.
     http.set_nodelay(true);
-    HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http2().wrap_connector(http)
+    let builder = HttpsConnectorBuilder::new().with_tls_config(config).https_only();
+    if http1 { builder.enable_http1().wrap_connector(http) } else { builder.enable_http2().wrap_connector(http) }
 }
 
 /// Every path is in the folder, so that an ordinary user can run it and nothing is left behind.
