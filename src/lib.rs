@@ -161,6 +161,6 @@ pub use self::health::{ConnectionHealth, ConnectionHealthLayer};
 pub use self::retry::{RetryOnCanceled, RetryOnCanceledLayer};
 
 /// The README's snippets, compiled.
-#[cfg(all(doctest, feature = "connect", feature = "reqwest-middleware", feature = "tonic"))]
+#[cfg(all(doctest, feature = "connect", feature = "reqwest-middleware", feature = "resume", feature = "tonic"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -5,8 +5,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const GROUPS: [(char, u32); 10] =
-    [('C', 22), ('B', 16), ('M', 5), ('T', 14), ('S', 4), ('G', 12), ('K', 16), ('Q', 11), ('W', 11), ('O', 4)];
+const GROUPS: [(char, u32); 11] = [
+    ('C', 22),
+    ('B', 16),
+    ('M', 5),
+    ('T', 14),
+    ('S', 4),
+    ('G', 12),
+    ('K', 16),
+    ('Q', 11),
+    ('W', 11),
+    ('O', 4),
+    ('R', 6),
+];
 
 fn rust_files(folder: &Path, files: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use http::header::CONTENT_RANGE;
 
-    fn headers(name: http::HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &http::HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
@@ -135,7 +135,7 @@ mod tests {
             (&["bytes"], Asked::Other),
             (&["bytes=99999999999999999999-"], Asked::Other),
         ] {
-            assert_eq!(Asked::of(&headers(RANGE, values)), expected, "{values:?}");
+            assert_eq!(Asked::of(&headers(&RANGE, values)), expected, "{values:?}");
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
             (&["bytes=0-9/10"], None),
             (&["bytes 0-18446744073709551615/18446744073709551615"], None),
         ] {
-            assert_eq!(ContentRange::of(&headers(CONTENT_RANGE, values)), expected, "{values:?}");
+            assert_eq!(ContentRange::of(&headers(&CONTENT_RANGE, values)), expected, "{values:?}");
         }
     }
 
