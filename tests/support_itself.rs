@@ -1048,10 +1048,7 @@ async fn until_all_are_closed(proxy: &CuttingProxy) {
 #[tokio::test]
 async fn a_proxy_passes_everything_on_and_counts_it() {
     for identity in [None, Some(Identity::new())] {
-        let client = match &identity {
-            None => None,
-            Some(identity) => Some(clients::https::<Body>(identity)),
-        };
+        let client = identity.as_ref().map(clients::https::<Body>);
         let builder = FaultyServer::builder().handler(files::serve(2));
         let server = match identity {
             None => builder.start().await,

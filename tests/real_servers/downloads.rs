@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Empty};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 use tower_redial::RetryOnCanceledLayer;
 use tower_redial::resume::{Progress, ResumeLayer};
+use tower_redial::retry::Limits;
 
 use crate::nginx::connector;
 use crate::static_files::{self, Content, FILE_SIZE, FILES, StaticFiles};
@@ -30,9 +31,11 @@ async fn download(served: &StaticFiles, http1: bool) -> Run {
     // With FIN: an RST takes back what the proxy's kernel has not sent yet, and that would count as transferred.
     let proxy = CuttingProxy::builder().after(2 << 20..=6 << 20).start(served.server.addr()).await;
     let connector = connector(served.certificate.clone(), http1);
+    // Loopback takes a connection through its few MiB in milliseconds: a request without a head can be lost three times in a row.
+    let patient = Limits::after_loss().max_resends(8);
     let client = ServiceBuilder::new()
         .layer(ResumeLayer::new())
-        .layer(RetryOnCanceledLayer::new())
+        .layer(RetryOnCanceledLayer::new().after_loss(patient))
         .service(clients::builder().build(connector));
     let resumes = stream::iter(0..DOWNLOADS)
         .map(|number| {
@@ -81,7 +84,7 @@ async fn a_gibibyte(name: &str, served: Option<StaticFiles>) {
         let ratio = passed.downstream as f64 / content;
         let protocol = version(http1);
         println!("{name}, {protocol:?}: {} cuts, {resumes} resumes, {ratio:.4} times the bytes", passed.cuts);
-        assert!(passed.cuts >= 80 && u64::from(resumes) >= passed.cuts, "{passed:?}");
+        assert!(passed.cuts >= 80 && resumes >= 80, "{passed:?}");
         assert!(ratio <= 1.05, "{passed:?}");
     }
 }
