@@ -233,11 +233,17 @@ where
             match &mut self.phase {
                 Phase::Reading => return Poll::Pending,
                 Phase::Waiting(wait) => {
+                    let wait = *wait;
                     if !wait.is_zero() {
-                        ready!(self.timer.poll(*wait, cx));
+                        ready!(self.timer.poll(wait, cx));
                     }
                     self.timer.disarm();
                     self.phase = Phase::Readying;
+                    // Who never waits must not keep the task's other futures from their turn.
+                    if wait.is_zero() {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Phase::Readying => match self.service.poll_ready(cx) {
                     Poll::Ready(Ok(())) => self.ask()?,
