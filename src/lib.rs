@@ -38,6 +38,7 @@
 //! | [`fate`] | what an error proves, for any error of hyper, hyper-util, h2, io and tower's timeouts; usable by itself |
 //! | [`body`] | the request body that can be sent again, the response body that is whole or fails; usable by itself |
 //! | [`health`] | connections that close, drain or fall silent: seen at the socket, left before a request fails |
+//! | [`downgrade`] | HTTP/1.1 for a while, for an origin that asks for it or whose HTTP/2 keeps failing |
 #![cfg_attr(
     feature = "connect",
     doc = "| [`connect`] | HTTP/2 connections of our own of which each stream is known, a maker for them, a pool |"
@@ -144,8 +145,10 @@ pub mod body;
 mod body_use;
 #[cfg(feature = "connect")]
 pub mod connect;
+pub mod downgrade;
 pub mod fate;
 pub mod health;
+mod over_http1;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 #[cfg(feature = "resume")]
@@ -156,6 +159,7 @@ mod timer;
 pub mod tonic;
 
 pub use self::body::ReplayBody;
+pub use self::downgrade::{Downgrade, DowngradeLayer};
 pub use self::fate::{BodyUse, Cause, Failure, Fate};
 pub use self::health::{ConnectionHealth, ConnectionHealthLayer};
 pub use self::retry::{RetryOnCanceled, RetryOnCanceledLayer};

@@ -48,6 +48,8 @@ pub(super) struct Evidence {
     pub(super) closed: bool,
     /// A timeout above the client fired.
     pub(super) elapsed: bool,
+    /// The next attempt goes over HTTP/1.1.
+    pub(super) over_http1: bool,
     /// The HTTP/2 frame that the error came from.
     pub(super) frame: Option<Frame>,
     /// The outermost telling kind of an io error.

@@ -51,3 +51,9 @@ impl Failure {
         Self::of(error.error(), body)
     }
 }
+
+/// Whether the error can only be of an HTTP/1 connection: HTTP/2 has frames, and no message that is cut short.
+pub(crate) fn is_http1(error: &(dyn Error + 'static)) -> bool {
+    let mut errors = super::sources(error).filter_map(downcast::<hyper::Error>);
+    errors.any(|error| error.is_incomplete_message() || error.is_parse())
+}

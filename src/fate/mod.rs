@@ -40,7 +40,7 @@
 //! | 4 | a connect failure with an io error of kind `InvalidData`, `InvalidInput` or `Unsupported`: certificates, TLS alerts, the connector's settings | `Permanent` | [`Certificate`](Cause::Certificate) |
 //! | 5 | hyper's `is_canceled()`; a `TrySendError` that still holds the request ([`Failure::of_try_send`]) | `NotSent` | [`HandedBack`](Cause::HandedBack) |
 //! | 6 | hyper-util's `is_connect()`, or its error has no `connect_info()`; an io error of kind `ConnectionRefused` that no connection's error wraps; tonic's `ConnectError` | `NotSent` | [`Connect`](Cause::Connect) |
-//! | 7 | RST_STREAM or GOAWAY from the peer, HTTP_1_1_REQUIRED | `Permanent` | [`Http11Required`](Cause::Http11Required) |
+//! | 7 | RST_STREAM or GOAWAY from the peer, HTTP_1_1_REQUIRED | `Permanent`; [below](#http_1_1_required) | [`Http11Required`](Cause::Http11Required) |
 //! | 8 | RST_STREAM from the peer, REFUSED_STREAM (RFC 9113, section 8.7) | `NotProcessed` | [`Refused`](Cause::Refused) |
 //! | 9 | GOAWAY from the peer (RFC 9113, section 6.8), body polled in this attempt | `NotProcessed` | [`GoAway`](Cause::GoAway) |
 //! | 10 | GOAWAY from the peer, body not polled: every empty body is | `Unknown` | [`GoAway`](Cause::GoAway) |
@@ -76,6 +76,12 @@
 //! polls the body, and where the stream truly lies above the GOAWAY's last stream id it has: so the body tells the two
 //! apart, and a request without one cannot be told apart at all.
 //!
+//! # HTTP_1_1_REQUIRED
+//!
+//! The peer wants HTTP/1.1 instead of HTTP/2 (RFC 9113, section 7), and would turn the same request away again. Where a
+//! [`downgrade`](crate::downgrade) sends the next attempt over HTTP/1.1, [`RetryOnCanceled`](crate::RetryOnCanceled) resends it
+//! at once: after RST_STREAM it is `NotProcessed`; after GOAWAY what any GOAWAY makes of it, rows 9 and 10.
+//!
 //! # A proof speaks of the last hop
 //!
 //! Where the client below follows redirects, "not sent" is about the request that it made last, not about the one you
@@ -110,6 +116,7 @@ pub use crate::body_use::BodyUse;
 pub(crate) use self::chain::sources;
 #[cfg(feature = "tonic")]
 pub(crate) use self::h2::is_cancel_of_ours;
+pub(crate) use self::hyper::is_http1;
 pub(crate) use self::hyper_util::connect_info;
 
 use self::evidence::Evidence;
@@ -182,6 +189,11 @@ impl Failure {
     #[must_use]
     pub fn of(error: &(dyn Error + 'static), body: BodyUse) -> Self {
         Evidence::of(error).decide(body)
+    }
+
+    /// The same, where it may be known that the next attempt goes over HTTP/1.1.
+    pub(crate) fn of_attempt(error: &(dyn Error + 'static), body: BodyUse, over_http1: bool) -> Self {
+        Evidence { over_http1, ..Evidence::of(error) }.decide(body)
     }
 
     /// Of an error that a connector gave: no connection came to be.

@@ -14,7 +14,7 @@ impl Evidence {
         self.verdict
             .or_else(|| self.hopeless())
             .or_else(|| self.unsent())
-            .or_else(|| self.frame.and_then(|frame| by_frame(frame, body)))
+            .or_else(|| self.frame.and_then(|frame| by_frame(frame, body, self.over_http1)))
             .or_else(|| self.lost())
             .unwrap_or(Failure::new(Fate::Permanent, Cause::Other))
     }
@@ -70,19 +70,23 @@ impl Evidence {
 }
 
 /// What a peer's or a local HTTP/2 frame proves.
-fn by_frame(frame: Frame, body: BodyUse) -> Option<Failure> {
+fn by_frame(frame: Frame, body: BodyUse, over_http1: bool) -> Option<Failure> {
+    // hyper 1.12 also gives a GOAWAY's error to a request whose HEADERS are on the wire, but never once it has polled the body
+    // (`proto/h2/client.rs`, the second `poll_ready` in `ClientTask`).
+    let by_goaway = if body == BodyUse::Polled { Fate::NotProcessed } else { Fate::Unknown };
     Some(match frame {
+        Frame::RemoteReset(Reason::HTTP_1_1_REQUIRED) if over_http1 => {
+            Failure::new(Fate::NotProcessed, Cause::Http11Required).dead()
+        }
+        Frame::RemoteGoAway(Reason::HTTP_1_1_REQUIRED) if over_http1 => {
+            Failure::new(by_goaway, Cause::Http11Required).dead()
+        }
         // Whether by reset or by GOAWAY: the same request over HTTP/2 would be turned away again (RFC 9113, section 7).
         Frame::RemoteReset(Reason::HTTP_1_1_REQUIRED) | Frame::RemoteGoAway(Reason::HTTP_1_1_REQUIRED) => {
             Failure::new(Fate::Permanent, Cause::Http11Required).dead()
         }
         Frame::RemoteReset(Reason::REFUSED_STREAM) => Failure::new(Fate::NotProcessed, Cause::Refused),
-        Frame::RemoteGoAway(reason) => {
-            // hyper 1.12 also gives a GOAWAY's error to a request whose HEADERS are on the wire, but never once it has
-            // polled the body (`proto/h2/client.rs`, the second `poll_ready` in `ClientTask`).
-            let fate = if body == BodyUse::Polled { Fate::NotProcessed } else { Fate::Unknown };
-            Failure::new(fate, Cause::GoAway { reason }).dead()
-        }
+        Frame::RemoteGoAway(reason) => Failure::new(by_goaway, Cause::GoAway { reason }).dead(),
         Frame::RemoteReset(reason) if may_help(reason) => Failure::new(Fate::Unknown, Cause::Reset { reason }),
         // The peer, or the connection, has a wrong idea of the other: the connection is not to be used again.
         Frame::RemoteReset(reason) => Failure::new(Fate::Permanent, Cause::Reset { reason }).dead(),

@@ -78,31 +78,34 @@ impl EventKind {
 
 /// What a reader of [`Events`] gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum Notice<E = Event> {
     /// Something happened.
-    Event(Event),
+    Event(E),
     /// So many events came faster than they were read, and are lost: the oldest ones.
     Missed(u64),
 }
 
-/// A stream of [`Notice`]s, from [`ConnectionHealth::subscribe`](super::ConnectionHealth::subscribe).
+/// A stream of [`Notice`]s, from [`ConnectionHealth::subscribe`](super::ConnectionHealth::subscribe) or
+/// [`Downgrade::subscribe`](crate::Downgrade::subscribe).
 ///
 /// It holds a bounded number of events. Who reads too slowly loses the oldest, and is told how many. It ends when the last
-/// [`ConnectionHealth`](super::ConnectionHealth) and all that was made from it are gone.
-pub struct Events(BoxStream<'static, Notice>);
+/// object that it came from, and all that was made from that, are gone.
+pub struct Events<E = Event>(BoxStream<'static, Notice<E>>);
 
-impl Events {
-    pub(super) fn new(receiver: Receiver<Event>) -> Self {
+impl<E: Clone + Send + 'static> Events<E> {
+    pub(crate) fn new(receiver: Receiver<E>) -> Self {
         Self(unfold(receiver, next).boxed())
     }
+}
 
+impl<E> Events<E> {
     /// The next notice; `None` when there will be none any more. Cancel safe.
-    pub async fn next(&mut self) -> Option<Notice> {
+    pub async fn next(&mut self) -> Option<Notice<E>> {
         self.0.next().await
     }
 }
 
-async fn next(mut receiver: Receiver<Event>) -> Option<(Notice, Receiver<Event>)> {
+async fn next<E: Clone>(mut receiver: Receiver<E>) -> Option<(Notice<E>, Receiver<E>)> {
     let notice = match receiver.recv().await {
         Ok(event) => Notice::Event(event),
         Err(RecvError::Lagged(missed)) => Notice::Missed(missed),
@@ -111,15 +114,15 @@ async fn next(mut receiver: Receiver<Event>) -> Option<(Notice, Receiver<Event>)
     Some((notice, receiver))
 }
 
-impl Stream for Events {
-    type Item = Notice;
+impl<E> Stream for Events<E> {
+    type Item = Notice<E>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.as_mut().poll_next(cx)
     }
 }
 
-impl fmt::Debug for Events {
+impl<E> fmt::Debug for Events<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").finish_non_exhaustive()
     }

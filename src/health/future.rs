@@ -18,6 +18,7 @@ use super::permit::Place;
 use super::registry::{Hub, Site};
 use super::watched::Watched;
 use crate::fate::Verdict;
+use crate::over_http1;
 use crate::timer::can_wait;
 
 pin_project! {
@@ -67,8 +68,9 @@ where
     pub(super) fn new(service: S, request: Request<B>, hub: &Arc<Hub>, site: Option<Arc<Site>>) -> Self {
         let watched = Watched::new(site);
         let mut this = Self { state: State::Done, hub: Arc::clone(hub), watched };
-        // Where nobody watches sockets, nobody knows of limits.
-        let gated = this.watched.site.as_ref().filter(|_| hub.monitors());
+        // Where nobody watches sockets, nobody knows of limits; and HTTP/1.1 has none.
+        let http1 = request.uri().authority().is_some_and(|authority| over_http1::plain(authority).is_some());
+        let gated = this.watched.site.as_ref().filter(|_| hub.monitors() && !http1);
         let pass = gated.map_or(Some(Pass::Free), |site| site.gate.try_enter());
         this.state = match pass {
             Some(pass) => send(&mut this.watched, service, request, &pass),

@@ -18,7 +18,7 @@ fn server(origin: &Origin) -> Vec<Label> {
     labels
 }
 
-fn with(origin: &Origin, more: impl IntoIterator<Item = (&'static str, &'static str)>) -> Vec<Label> {
+pub(crate) fn with(origin: &Origin, more: impl IntoIterator<Item = (&'static str, &'static str)>) -> Vec<Label> {
     let mut labels = server(origin);
     labels.extend(more.into_iter().map(|(name, value)| Label::new(name, value)));
     labels

@@ -130,8 +130,9 @@ mod io;
 mod layer;
 pub mod machine;
 #[cfg(feature = "metrics")]
-mod metrics;
+pub(crate) mod metrics;
 mod origin;
+mod origins;
 mod outbound;
 mod permit;
 mod registry;
@@ -156,6 +157,7 @@ pub use self::io::MonitoredIo;
 pub use self::layer::ConnectionHealthLayer;
 pub use self::machine::{Close, Drain, State};
 pub use self::origin::Origin;
+pub(crate) use self::origins::Origins;
 pub use self::service::WatchConnection;
 #[cfg(feature = "connect")]
 pub(crate) use self::streams::Truth;

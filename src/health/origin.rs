@@ -4,6 +4,8 @@ use std::hash::{Hash, Hasher};
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
+use crate::over_http1;
+
 /// Where connections go: scheme, host and port, as a URI has them.
 ///
 /// An explicit default port is not the same as none, just as hyper-util keeps separate connections for the two.
@@ -34,6 +36,9 @@ impl Origin {
     #[must_use]
     pub fn of(uri: &Uri) -> Option<Self> {
         let (scheme, authority) = (uri.scheme()?.clone(), uri.authority()?);
+        // A request that goes over HTTP/1.1 for once goes to the same origin.
+        let plain = over_http1::plain(authority);
+        let authority = plain.as_ref().unwrap_or(authority);
         let is_lower = !authority.as_str().bytes().any(|byte| byte.is_ascii_uppercase());
         let authority =
             if is_lower { authority.clone() } else { authority.as_str().to_ascii_lowercase().parse().ok()? };
@@ -107,5 +112,11 @@ mod tests {
         assert_eq!(of("http://Example.COM/a"), of("http://example.com/b"));
         assert_ne!(of("http://example.com"), of("https://example.com"));
         assert_ne!(of("http://example.com"), of("http://example.com:80"));
+    }
+
+    #[test]
+    fn is_the_same_over_http1() {
+        let uri = Uri::from_static("https://user@Example.com:8443/");
+        assert_eq!(Origin::of(&over_http1::mark(&uri).unwrap()), Origin::of(&uri));
     }
 }

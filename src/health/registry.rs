@@ -1,9 +1,8 @@
 //! Every live connection and every origin.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Uri;
 use tokio::sync::broadcast;
@@ -12,15 +11,10 @@ use tower::util::rng::{HasherRng, Rng};
 use super::config::Config;
 use super::event::EventKind;
 use super::gate::Gate;
+use super::origins::Origins;
 use super::snapshot::{ConnectionSnapshot, FailureCount, OriginSnapshot, Snapshot};
 use super::{Connection, ConnectionId, Event, Origin};
 use crate::fate::Failure;
-
-/// Origins are kept in this many maps, so that requests to different ones seldom meet at a lock.
-const SHARDS: usize = 16;
-
-/// When a map holds this many origins, those that nothing is going on at are forgotten.
-const ORIGINS_PER_SHARD: usize = 256;
 
 /// How many ended connections are remembered.
 const ENDED: usize = 64;
@@ -28,8 +22,7 @@ const ENDED: usize = 64;
 /// What both halves share.
 pub(super) struct Hub {
     pub(super) config: Config,
-    shards: [RwLock<HashMap<Origin, Arc<Site>>>; SHARDS],
-    hasher: RandomState,
+    sites: Origins<Site>,
     last_id: AtomicU64,
     /// Whether there is a socket half at all.
     monitors: AtomicBool,
@@ -51,8 +44,7 @@ impl Hub {
         let (events, _) = broadcast::channel(config.event_capacity);
         Self {
             config,
-            shards: std::array::from_fn(|_| RwLock::default()),
-            hasher: RandomState::new(),
+            sites: Origins::new(),
             last_id: AtomicU64::new(0),
             monitors: AtomicBool::new(false),
             events,
@@ -61,23 +53,9 @@ impl Hub {
     }
 
     pub(super) fn site(&self, origin: &Origin) -> Arc<Site> {
-        let shard = &self.shards[self.hasher.hash_one(origin) as usize % SHARDS];
-        if let Some(site) = shard.read().unwrap_or_else(PoisonError::into_inner).get(origin) {
-            return Arc::clone(site);
-        }
-        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(site) = shard.get(origin) {
-            return Arc::clone(site);
-        }
-        if shard.len() >= ORIGINS_PER_SHARD {
-            shard.retain(|_, site| Arc::strong_count(site) > 1);
-        }
-        let site = Arc::new(Site::new(origin.clone(), self.config.streams_before_settings));
-        // A client that has more than this under way at once does without a place here for the newest.
-        if shard.len() < ORIGINS_PER_SHARD {
-            shard.insert(origin.clone(), Arc::clone(&site));
-        }
-        site
+        let make = || Site::new(origin.clone(), self.config.streams_before_settings);
+        // Those that nothing is going on at are forgotten.
+        self.sites.get(origin, make, |site| Arc::strong_count(site) > 1)
     }
 
     /// The site of a request to this URI, or to the one origin that its client has.
@@ -130,15 +108,8 @@ impl Hub {
         ended.push_back(connection);
     }
 
-    fn sites(&self) -> Vec<Arc<Site>> {
-        let all = |shard: &RwLock<HashMap<_, Arc<Site>>>| {
-            shard.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>()
-        };
-        self.shards.iter().flat_map(all).collect()
-    }
-
     pub(super) fn snapshot(&self) -> Snapshot {
-        let sites = self.sites();
+        let sites = self.sites.all();
         let connections = sites.iter().flat_map(|site| site.connections());
         let mut connections: Vec<_> = connections.map(|connection| connection.snapshot()).collect();
         connections.sort_by_key(|connection| connection.id);
@@ -148,7 +119,7 @@ impl Hub {
     }
 
     pub(super) fn drain_all(&self) {
-        self.sites().iter().for_each(|site| site.drain());
+        self.sites.all().iter().for_each(|site| site.drain());
     }
 }
 
@@ -219,6 +190,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::super::config::Builder;
+    use super::super::origins::{ORIGINS_PER_SHARD, SHARDS};
     use super::*;
 
     fn origin(n: usize) -> Origin {

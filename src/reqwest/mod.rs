@@ -145,6 +145,7 @@
 //! say what is [idempotent](crate::retry::Treatment) by the layer's predicate, by an `Idempotency-Key` header, or, with
 //! reqwest-middleware, by [`Idempotent`](crate::retry::Idempotent) in its extensions.
 
+mod downgrade;
 mod health;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
@@ -157,6 +158,7 @@ mod resume;
 mod service;
 mod whole;
 
+pub use self::downgrade::Preferring;
 pub use self::health::Watching;
 #[cfg(feature = "resume")]
 pub use self::over_http::{Answered, OverHttp};

@@ -228,7 +228,8 @@ impl Exchange {
         E: AsError<M>,
         K: Kept,
     {
-        let failure = Failure::of(error.as_error(), kept.body_use());
+        let over_http1 = kept.next_over_http1() || self.config.policy.resend_http11_required;
+        let failure = Failure::of_attempt(error.as_error(), kept.body_use(), over_http1);
         let body_error = kept.source_error();
         let body = kept.take_back();
         let failed_after = self.began.elapsed();

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// gRPC over HTTP2, "Request-Headers": at most eight digits and a unit.
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -19,8 +19,8 @@ const CONTENT_TYPE: &[u8] = b"application/grpc";
 const MAX_DIGITS: usize = 8;
 
 /// Whether this is a gRPC call, by its content-type, as the protocol has servers tell.
-fn is_grpc(head: &Parts) -> bool {
-    let value = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     value
         .and_then(|value| value.get(..CONTENT_TYPE.len()))
         .is_some_and(|start| start.eq_ignore_ascii_case(CONTENT_TYPE))
@@ -29,14 +29,14 @@ fn is_grpc(head: &Parts) -> bool {
 /// The time that the caller gives the whole call, however many attempts it takes. `None` where the header is not what the
 /// protocol says.
 pub(crate) fn timeout(head: &Parts) -> Option<Duration> {
-    if is_grpc(head) { parse(head.headers.get(TIMEOUT)?.as_bytes()) } else { None }
+    if is_grpc(&head.headers) { parse(head.headers.get(TIMEOUT)?.as_bytes()) } else { None }
 }
 
 /// Whether the call's method is one of these, each as `/package.Service/Method`. What stands before that in the path, a
 /// gateway's prefix, is no part of it.
 pub(super) fn calls_one_of(head: &Parts, methods: &[Box<str>]) -> bool {
     let path = head.uri.path();
-    !methods.is_empty() && is_grpc(head) && methods.iter().any(|method| path.ends_with(&**method))
+    !methods.is_empty() && is_grpc(&head.headers) && methods.iter().any(|method| path.ends_with(&**method))
 }
 
 /// A method's name as it stands in a path.
@@ -49,7 +49,7 @@ pub(super) fn method(name: &str) -> Box<str> {
 ///
 /// As in gRPC's own libraries an attempt that was provably not processed is not counted: A6 keeps those transparent.
 pub(super) fn prepare(head: &mut Parts, elapsed: Duration, seen: u32) {
-    if !is_grpc(head) {
+    if !is_grpc(&head.headers) {
         return;
     }
     if let Some(timeout) = timeout(head) {
@@ -124,12 +124,12 @@ mod tests {
     #[test]
     fn grpc_is_told_by_its_content_type() {
         for value in ["application/grpc", "application/grpc+proto", "application/grpc; x=1", "Application/gRPC+json"] {
-            assert!(is_grpc(&head(&[("content-type", value)])), "{value}");
+            assert!(is_grpc(&head(&[("content-type", value)]).headers), "{value}");
         }
         for value in ["application/json", "application/grp", "", "text/application/grpc"] {
-            assert!(!is_grpc(&head(&[("content-type", value)])), "{value}");
+            assert!(!is_grpc(&head(&[("content-type", value)]).headers), "{value}");
         }
-        assert!(!is_grpc(&head(&[])));
+        assert!(!is_grpc(&head(&[]).headers));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use super::{Event, Limits, RetryOnCanceled, Treatment, Typed};
 /// | [`idempotent_methods`](Self::idempotent_methods) | GET, HEAD, PUT, DELETE, OPTIONS, TRACE |
 /// | [`idempotent_grpc_methods`](Self::idempotent_grpc_methods) | none |
 /// | [`single_hop`](Self::single_hop) | `true`; around reqwest `false` |
-/// | [`trust_goaway`](Self::trust_goaway), [`resend_timeouts`](Self::resend_timeouts), [`observe_only`](Self::observe_only) | `false` |
+/// | [`trust_goaway`](Self::trust_goaway), [`resend_timeouts`](Self::resend_timeouts), [`resend_http_1_1_required`](Self::resend_http_1_1_required), [`observe_only`](Self::observe_only) | `false` |
 ///
 /// # Clone
 ///
@@ -169,6 +169,17 @@ impl<M> RetryOnCanceledLayer<M> {
     #[must_use]
     pub fn resend_timeouts(mut self, resend: bool) -> Self {
         self.config_mut().policy.resend_timeouts = resend;
+        self
+    }
+
+    /// Whether requests are resent after HTTP_1_1_REQUIRED: say so where a [`downgrade`](crate::downgrade) stands below, around
+    /// reqwest's client.
+    ///
+    /// With an `http::Request` that layer says so itself, for each request; reqwest's have no place for it. The resend follows
+    /// the rules of [`fate`](crate::fate#http_1_1_required).
+    #[must_use]
+    pub fn resend_http_1_1_required(mut self, resend: bool) -> Self {
+        self.config_mut().policy.resend_http11_required = resend;
         self
     }
 

@@ -36,6 +36,7 @@
 //! |---|---|---|
 //! | handed back, refused, not processed | [`Limits::transparent`] | its own, generous |
 //! | graceful GOAWAY, proof or not | [`Limits::transparent`] | none for the first two resends, since the server asked for them |
+//! | HTTP_1_1_REQUIRED, where a [`downgrade`](crate::downgrade) is below | [`Limits::transparent`] | its own, generous |
 //! | lost with the connection, connect failed, ENHANCE_YOUR_CALM | [`Limits::after_loss`] | its own, tight |
 //!
 //! No resend begins later than [`retry_for`](RetryOnCanceledLayer::retry_for) after the request did. A token is taken
@@ -105,6 +106,7 @@ mod future;
 pub(crate) mod grpc;
 mod layer;
 mod limits;
+mod over_http1;
 mod policy;
 pub(crate) mod request;
 mod service;
@@ -119,6 +121,7 @@ pub use self::event::{Decision, Event, Stop};
 pub use self::future::ResponseFuture;
 pub use self::layer::RetryOnCanceledLayer;
 pub use self::limits::Limits;
+pub(crate) use self::over_http1::NextOverHttp1;
 pub use self::request::Resendable;
 pub use self::service::RetryOnCanceled;
 pub use self::treatment::{Idempotent, NoRetry, Treatment};

@@ -21,6 +21,8 @@ pub(super) struct Policy {
     /// What the caller said of it.
     pub(super) single_hop: Option<bool>,
     pub(super) resend_timeouts: bool,
+    /// The caller said that a layer below goes over to HTTP/1.1.
+    pub(super) resend_http11_required: bool,
     pub(super) observe_only: bool,
 }
 
@@ -33,6 +35,7 @@ impl Default for Policy {
             trust_goaway: false,
             single_hop: None,
             resend_timeouts: false,
+            resend_http11_required: false,
             observe_only: false,
         }
     }
@@ -159,7 +162,11 @@ impl Policy {
             Fate::Unknown if matches!(case.failure.cause(), Cause::Timeout) && !self.resend_timeouts => {
                 return Err(Stop::Timeout);
             }
-            Fate::Unknown if matches!(case.failure.cause(), Cause::GoAway { .. }) && self.trust_goaway => {
+            // HTTP_1_1_REQUIRED that is unknown came by GOAWAY.
+            Fate::Unknown
+                if matches!(case.failure.cause(), Cause::GoAway { .. } | Cause::Http11Required)
+                    && self.trust_goaway =>
+            {
                 Fate::NotProcessed
             }
             fate => fate,
@@ -180,7 +187,7 @@ fn lane(failure: &Failure) -> Lane {
     match (failure.fate(), failure.cause()) {
         // The server asks for less, not for the same again.
         (_, Cause::GoAway { reason: Reason::ENHANCE_YOUR_CALM }) => Lane::AfterLoss,
-        (Fate::NotProcessed, _) | (Fate::NotSent, Cause::HandedBack) => Lane::Transparent,
+        (Fate::NotProcessed, _) | (Fate::NotSent, Cause::HandedBack) | (_, Cause::Http11Required) => Lane::Transparent,
         _ if is_graceful(failure) => Lane::Transparent,
         _ => Lane::AfterLoss,
     }

@@ -4,6 +4,7 @@ use http::request::Parts;
 use http::{Extensions, Request, Response};
 use http_body::Body;
 
+use super::NextOverHttp1;
 use crate::body::{ReplayBody, Rewind, SourceError, replay};
 use crate::body_use::BodyUse;
 
@@ -64,10 +65,16 @@ pub trait Kept {
     /// The error of the body's source, if it failed.
     fn source_error(&self) -> Option<SourceError>;
 
+    /// Whether a layer below said that the next attempt goes over HTTP/1.1. Asked once for each attempt that has failed.
+    fn next_over_http1(&self) -> bool {
+        // reqwest's requests have no place to say it in.
+        false
+    }
+
     /// Takes the body back from the attempt that has it; `None` where not all of it can be sent again.
     fn take_back(&mut self) -> Option<Self::Taken>;
 
-    /// Makes the next attempt's request from a head that may have been changed for it.
+    /// Makes an attempt's request from a head that may have been changed for it.
     fn resend(&self, head: Parts, body: Self::Taken) -> Self::Sent;
 
     /// Leaves the body to the attempt that has it.
@@ -83,8 +90,8 @@ impl<B: Body> sealed::Kind for Request<B> {
     fn keep(self, keeping: sealed::Keeping) -> (Self::Sent, Self::Kept) {
         let (head, body) = self.into_parts();
         let (body, rewind) = replay(body, keeping.replay_limit);
-        let kept = KeptRequest { head: head.clone(), rewind };
-        (Request::from_parts(head, body), kept)
+        let kept = KeptRequest { head: head.clone(), rewind, over_http1: NextOverHttp1::default() };
+        (kept.resend(head, body), kept)
     }
 }
 
@@ -93,6 +100,7 @@ impl<B: Body> sealed::Kind for Request<B> {
 pub struct KeptRequest<B> {
     head: Parts,
     rewind: Rewind<B>,
+    over_http1: NextOverHttp1,
 }
 
 impl<B> Kept for KeptRequest<B> {
@@ -111,11 +119,16 @@ impl<B> Kept for KeptRequest<B> {
         self.rewind.source_error()
     }
 
+    fn next_over_http1(&self) -> bool {
+        self.over_http1.take()
+    }
+
     fn take_back(&mut self) -> Option<ReplayBody<B>> {
         self.rewind.again()
     }
 
-    fn resend(&self, head: Parts, body: ReplayBody<B>) -> Self::Sent {
+    fn resend(&self, mut head: Parts, body: ReplayBody<B>) -> Self::Sent {
+        head.extensions.insert(self.over_http1.clone());
         Request::from_parts(head, body)
     }
 

@@ -1,0 +1,68 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::machine::Settings;
+use super::registry::Hub;
+use super::{Builder, DowngradeConnector, DowngradeLayer, Event, Snapshot};
+use crate::health::Events;
+
+/// Sends requests over HTTP/1.1 for a while, where HTTP/2 is not wanted or of no use.
+///
+/// One object for all parts of it: [`connector`](Self::connector) and [`layer`](Self::layer). See the [module](super).
+///
+/// # Clone
+///
+/// A clone is a handle to the same object.
+#[derive(Clone)]
+pub struct Downgrade {
+    hub: Arc<Hub>,
+}
+
+impl Downgrade {
+    /// Sets it up.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(super) fn new(settings: Settings, event_capacity: usize) -> Self {
+        Self { hub: Arc::new(Hub::new(settings, event_capacity)) }
+    }
+
+    /// Goes around the connector of a hyper-util client, above its TLS: around that of the one client, with a
+    /// [`fallback`](DowngradeConnector::fallback), or, without one, around that of the first of two, so that its sockets are
+    /// looked at too.
+    pub fn connector<C>(&self, http2: C) -> DowngradeConnector<C> {
+        DowngradeConnector::new(http2, Arc::clone(&self.hub))
+    }
+
+    /// The layer for a client, below [`RetryOnCanceledLayer`](crate::RetryOnCanceledLayer): for one that has
+    /// [`connector`](Self::connector)'s fallback, or, with a [`fallback`](DowngradeLayer::fallback) of its own, for the first of
+    /// two.
+    pub fn layer(&self) -> DowngradeLayer {
+        DowngradeLayer::new(Arc::clone(&self.hub))
+    }
+
+    /// All origins that were in trouble, as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.hub.snapshot()
+    }
+
+    /// What happens to origins from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Events<Event> {
+        Events::new(self.hub.subscribe())
+    }
+}
+
+impl Default for Downgrade {
+    fn default() -> Self {
+        Self::builder().build()
+    }
+}
+
+impl fmt::Debug for Downgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Downgrade").field("settings", self.hub.settings()).finish_non_exhaustive()
+    }
+}

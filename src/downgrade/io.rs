@@ -1,0 +1,230 @@
+//! What an HTTP/2 connection shows at its socket.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::registry::Hub;
+use super::wire::{Sign, Wire};
+use crate::health::Origin;
+
+/// A connection's transport, looked at until it has been of use.
+///
+/// Nothing is copied, changed or delayed. Made by [`DowngradeConnector`](super::DowngradeConnector).
+pub struct ObservedIo<T>(TokioIo<Observing<T>>);
+
+/// Under tokio's traits, because hyper's show nobody, without `unsafe`, which bytes were read.
+struct Observing<T> {
+    inner: TokioIo<T>,
+    /// `None` on a connection of HTTP/1.1.
+    watch: Option<Watch>,
+}
+
+struct Watch {
+    wire: Wire,
+    hub: Arc<Hub>,
+    origin: Origin,
+    epoch: u64,
+    found: Observed,
+}
+
+/// What is found out of a connection, for whoever has an error of its.
+#[derive(Clone, Debug)]
+pub(super) struct Observed(Arc<AtomicU8>);
+
+const UNDECIDED: u8 = 0;
+const DIED: u8 = 1;
+const NOT_DIED: u8 = 2;
+
+impl Observed {
+    fn new() -> Self {
+        Self(Arc::new(AtomicU8::new(UNDECIDED)))
+    }
+
+    pub(super) fn died(&self) -> bool {
+        self.0.load(Ordering::Acquire) == DIED
+    }
+
+    /// It neither was of use nor died: as far as its socket shows it may be silent.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.0.load(Ordering::Acquire) == UNDECIDED
+    }
+}
+
+impl<T> ObservedIo<T> {
+    pub(super) fn new(io: T, watched: Option<(Arc<Hub>, Origin)>) -> Self {
+        let watch = watched.map(|(hub, origin)| Watch {
+            wire: Wire::new(),
+            epoch: hub.epoch(&origin),
+            hub,
+            origin,
+            found: Observed::new(),
+        });
+        Self(TokioIo::new(Observing { inner: TokioIo::new(io), watch }))
+    }
+
+    /// The transport inside.
+    pub fn get_ref(&self) -> &T {
+        self.0.inner().inner.inner()
+    }
+
+    /// The transport inside. What is read from it or written to it past this wrapper is not seen.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.0.inner_mut().inner.inner_mut()
+    }
+}
+
+impl<T: Connection> Connection for ObservedIo<T> {
+    fn connected(&self) -> Connected {
+        let connected = self.get_ref().connected();
+        match &self.0.inner().watch {
+            Some(watch) => connected.extra(watch.found.clone()),
+            None => connected,
+        }
+    }
+}
+
+impl<T: Read + Write + Unpin> Read for ObservedIo<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+    }
+}
+
+impl<T: Read + Write + Unpin> Write for ObservedIo<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Write::poll_write(Pin::new(&mut self.get_mut().0), cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Write::poll_flush(Pin::new(&mut self.get_mut().0), cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Write::poll_shutdown(Pin::new(&mut self.get_mut().0), cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        Write::is_write_vectored(&self.0)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Write::poll_write_vectored(Pin::new(&mut self.get_mut().0), cx, bufs)
+    }
+}
+
+impl<T> fmt::Debug for ObservedIo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = self.0.inner().watch.as_ref().map(|watch| &watch.origin);
+        f.debug_struct("ObservedIo").field("origin", &origin).finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    fn tell(&mut self, sign: Option<Sign>) {
+        // It is known here before anybody has an error of it.
+        if self.wire.is_over() && self.found.is_undecided() {
+            self.found.0.store(if sign == Some(Sign::Died) { DIED } else { NOT_DIED }, Ordering::Release);
+        }
+        match sign {
+            Some(Sign::Useful) => self.hub.answered(&self.origin),
+            Some(Sign::Required) => self.hub.required(&self.origin),
+            Some(Sign::Died) => self.hub.died(&self.origin, self.epoch),
+            None => {}
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        if !self.wire.is_over() {
+            let sign = self.wire.received(bytes);
+            self.tell(sign);
+        }
+    }
+
+    fn ended(&mut self) {
+        let sign = self.wire.ended();
+        self.tell(sign);
+    }
+
+    fn sent<'a>(&mut self, result: &io::Result<usize>, bufs: impl Iterator<Item = &'a [u8]>) {
+        let Ok(mut left) = *result else { return self.ended() };
+        for buf in bufs {
+            let part = &buf[..buf.len().min(left)];
+            left -= part.len();
+            if !self.wire.is_over() {
+                let sign = self.wire.sent(part);
+                self.tell(sign);
+            }
+        }
+    }
+}
+
+impl<T: Read + Write + Unpin> AsyncRead for Observing<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let room = buf.remaining() > 0;
+        let result = ready!(Pin::new(&mut this.inner).poll_read(cx, buf));
+        if let Some(watch) = &mut this.watch {
+            let bytes = &buf.filled()[before..];
+            if result.is_err() || (bytes.is_empty() && room) {
+                watch.ended();
+            } else {
+                watch.received(bytes);
+            }
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl<T: Read + Write + Unpin> AsyncWrite for Observing<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = ready!(Pin::new(&mut this.inner).poll_write(cx, buf));
+        if let Some(watch) = &mut this.watch {
+            watch.sent(&result, [buf].into_iter());
+        }
+        Poll::Ready(result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, bufs));
+        if let Some(watch) = &mut this.watch {
+            watch.sent(&result, bufs.iter().map(|buf| &**buf));
+        }
+        Poll::Ready(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = ready!(Pin::new(&mut this.inner).poll_flush(cx));
+        if let (Err(_), Some(watch)) = (&result, &mut this.watch) {
+            watch.ended();
+        }
+        Poll::Ready(result)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,67 @@
+use std::fmt;
+use std::sync::Arc;
+
+use http::Uri;
+use tower::Layer;
+
+use super::PreferHttp2;
+use super::registry::Hub;
+use crate::health::Origin;
+
+/// The layer that puts [`PreferHttp2`] around a client.
+///
+/// Made by [`Downgrade::layer`](super::Downgrade::layer).
+#[derive(Clone)]
+#[must_use]
+pub struct DowngradeLayer<F = OneClient> {
+    hub: Arc<Hub>,
+    fallback: F,
+    origin: Option<Origin>,
+}
+
+/// There is one client, whose connector falls back: [`DowngradeConnector::fallback`](super::DowngradeConnector::fallback).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OneClient;
+
+impl DowngradeLayer {
+    pub(super) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub, fallback: OneClient, origin: None }
+    }
+}
+
+impl<F> DowngradeLayer<F> {
+    /// The client for origins that get HTTP/1.1, which speaks nothing else.
+    ///
+    /// Its responses are of the same type; where they are not, box them: [`tower::util::BoxCloneService`]. It is asked whether it
+    /// is ready when it is needed, and not before.
+    pub fn fallback<G>(self, http1: G) -> DowngradeLayer<G> {
+        self.hub.fall_back();
+        DowngradeLayer { hub: self.hub, fallback: http1, origin: self.origin }
+    }
+
+    /// Where requests go whose URI does not say it: for two clients of one server.
+    ///
+    /// Without it such requests go to the first client, and count for nothing.
+    pub fn origin(mut self, uri: &Uri) -> Self {
+        self.origin = Origin::of(uri);
+        self
+    }
+}
+
+impl<S, F: Clone> Layer<S> for DowngradeLayer<F> {
+    type Service = PreferHttp2<S, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        PreferHttp2::new(inner, self.fallback.clone(), Arc::clone(&self.hub), self.origin.clone())
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for DowngradeLayer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DowngradeLayer")
+            .field("fallback", &self.fallback)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Uri};
+use tower::util::Oneshot;
+use tower::{BoxError, Service, ServiceExt};
+
+use super::OneClient;
+use super::attempt::{Way, with_alpn};
+use super::future::ResponseFuture;
+use super::registry::Hub;
+use super::request::{needs_http2, prepare};
+use crate::health::Origin;
+use crate::over_http1;
+
+/// Sends requests as its client does, but those to a downgraded origin over HTTP/1.1.
+///
+/// Made by [`DowngradeLayer`](super::DowngradeLayer); see the [module](super) for what it does.
+///
+/// # Errors
+///
+/// The clients' own, boxed and otherwise unchanged; around reqwest not even boxed.
+///
+/// # Clone
+///
+/// The clients must be `Clone`: the first is let go of, where it was ready for a request that the second gets.
+#[derive(Clone)]
+pub struct PreferHttp2<S, F = OneClient> {
+    inner: S,
+    fallback: F,
+    hub: Arc<Hub>,
+    origin: Option<Origin>,
+}
+
+impl<S, F> PreferHttp2<S, F> {
+    pub(super) fn new(inner: S, fallback: F, hub: Arc<Hub>, origin: Option<Origin>) -> Self {
+        Self { inner, fallback, hub, origin }
+    }
+
+    /// The client that speaks HTTP/2.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The client that speaks HTTP/2.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The client that speaks HTTP/2.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
+    /// How a request goes of the first of two clients.
+    pub(crate) fn way(&self, uri: &Uri, needs_http2: bool) -> Way {
+        let origin = Origin::of(uri).or_else(|| self.origin.clone());
+        Way::of(&self.hub, origin, needs_http2)
+    }
+
+    /// Hands a request to the second client.
+    pub(crate) fn fall_back<Q>(&mut self, request: Q) -> Oneshot<F, Q>
+    where
+        S: Clone,
+        F: Service<Q> + Clone,
+    {
+        // What the first holds ready for a request, a permit for instance, is not for this one.
+        self.inner = self.inner.clone();
+        self.fallback.clone().oneshot(request)
+    }
+}
+
+fn needs<B>(request: &Request<B>) -> bool {
+    needs_http2(request.method(), request.version(), request.headers(), request.extensions())
+}
+
+impl<S, B> Service<Request<B>> for PreferHttp2<S, OneClient>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let needs_http2 = needs(&request);
+        match Way::of(&self.hub, with_alpn(request.uri()), needs_http2) {
+            Way::Http1 => {
+                // hyper-util finds the connection by the URI, and hands that to the connector.
+                if let Some(marked) = over_http1::mark(request.uri()) {
+                    *request.uri_mut() = marked;
+                    prepare(request.headers_mut());
+                }
+                ResponseFuture::http1(self.inner.call(request))
+            }
+            way => ResponseFuture::http2(way, request, |request| self.inner.call(request)),
+        }
+    }
+}
+
+impl<S, F, B> Service<Request<B>> for PreferHttp2<S, F>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+    F: Service<Request<B>, Response = S::Response> + Clone,
+    F::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future, Oneshot<F, Request<B>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.way(request.uri(), needs(&request)) {
+            Way::Http1 => {
+                prepare(request.headers_mut());
+                ResponseFuture::http1(self.fall_back(request))
+            }
+            way => ResponseFuture::http2(way, request, |request| self.inner.call(request)),
+        }
+    }
+}
+
+impl<S: fmt::Debug, F: fmt::Debug> fmt::Debug for PreferHttp2<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreferHttp2")
+            .field("inner", &self.inner)
+            .field("fallback", &self.fallback)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+//! How a layer below says that the next attempt goes over HTTP/1.1.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Request extension on each attempt: by it [`downgrade`](crate::downgrade) below tells the layer, beside an error that stays as
+/// it is, that HTTP_1_1_REQUIRED will not be met again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NextOverHttp1(Arc<AtomicBool>);
+
+impl NextOverHttp1 {
+    pub(crate) fn say(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was said of the attempt that has failed.
+    pub(super) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::AcqRel)
+    }
+}
