@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
 use super::ObservedIo;
+use super::attempt::with_alpn;
 use super::registry::Hub;
 use crate::health::Origin;
 use crate::over_http1;
@@ -85,7 +86,9 @@ where
             (Some(uri), Some(http1)) => Connecting { state: State::Http1 { future: http1.call(uri) } },
             (unmarked, _) => {
                 let uri = unmarked.unwrap_or(uri);
-                let watched = Origin::of(&uri).map(|origin| (Arc::clone(&self.hub), origin));
+                // One client falls back where ALPN had a choice.
+                let origin = if self.http1.is_some() { with_alpn(&uri) } else { Origin::of(&uri) };
+                let watched = origin.map(|origin| (Arc::clone(&self.hub), origin));
                 Connecting { state: State::Http2 { future: self.http2.call(uri), watched } }
             }
         }

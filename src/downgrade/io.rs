@@ -132,40 +132,47 @@ impl<T> fmt::Debug for ObservedIo<T> {
 }
 
 impl Watch {
-    fn tell(&mut self, sign: Option<Sign>) {
-        // It is known here before anybody has an error of it.
-        if self.wire.is_over() && self.found.is_undecided() {
-            self.found.0.store(if sign == Some(Sign::Died) { DIED } else { NOT_DIED }, Ordering::Release);
-        }
-        match sign {
-            Some(Sign::Useful) => self.hub.answered(&self.origin),
-            Some(Sign::Required) => self.hub.required(&self.origin),
-            Some(Sign::Died) => self.hub.died(&self.origin, self.epoch),
-            None => {}
-        }
-    }
-
-    fn received(&mut self, bytes: &[u8]) {
-        if !self.wire.is_over() {
-            let sign = self.wire.received(bytes);
+    fn received(&mut self, mut bytes: &[u8]) {
+        while let Some(sign) = self.wire.received(&mut bytes) {
             self.tell(sign);
         }
-    }
-
-    fn ended(&mut self) {
-        let sign = self.wire.ended();
-        self.tell(sign);
+        self.settle();
     }
 
     fn sent<'a>(&mut self, result: &io::Result<usize>, bufs: impl Iterator<Item = &'a [u8]>) {
         let Ok(mut left) = *result else { return self.ended() };
         for buf in bufs {
-            let part = &buf[..buf.len().min(left)];
+            let mut part = &buf[..buf.len().min(left)];
             left -= part.len();
-            if !self.wire.is_over() {
-                let sign = self.wire.sent(part);
+            while let Some(sign) = self.wire.sent(&mut part) {
                 self.tell(sign);
             }
+        }
+        self.settle();
+    }
+
+    fn ended(&mut self) {
+        if let Some(sign) = self.wire.ended() {
+            self.tell(sign);
+        }
+        self.settle();
+    }
+
+    /// It is known here before anybody has an error of it.
+    fn tell(&mut self, sign: Sign) {
+        match sign {
+            Sign::Useful => self.hub.answered(&self.origin),
+            Sign::Required => self.hub.required(&self.origin),
+            Sign::Died => {
+                self.found.0.store(DIED, Ordering::Release);
+                self.hub.died(&self.origin, self.epoch);
+            }
+        }
+    }
+
+    fn settle(&self) {
+        if self.wire.is_over() && self.found.is_undecided() {
+            self.found.0.store(NOT_DIED, Ordering::Release);
         }
     }
 }

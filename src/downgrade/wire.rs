@@ -48,10 +48,10 @@ impl Wire {
         self.over
     }
 
-    /// Bytes went out.
-    pub(super) fn sent(&mut self, mut bytes: &[u8]) -> Option<Sign> {
+    /// Bytes went out: takes them off the front, up to those that show something. Until it is `None`, there may be more.
+    pub(super) fn sent(&mut self, bytes: &mut &[u8]) -> Option<Sign> {
         while !self.over {
-            let sign = match self.outbound.next(&mut bytes)? {
+            let sign = match self.outbound.next(bytes)? {
                 Event::Preface => {
                     self.begun = true;
                     None
@@ -83,10 +83,10 @@ impl Wire {
         }
     }
 
-    /// Bytes came in.
-    pub(super) fn received(&mut self, mut bytes: &[u8]) -> Option<Sign> {
+    /// Bytes came in; as [`sent`](Self::sent).
+    pub(super) fn received(&mut self, bytes: &mut &[u8]) -> Option<Sign> {
         while !self.over {
-            let sign = match self.inbound.next(&mut bytes)? {
+            let sign = match self.inbound.next(bytes)? {
                 Event::Preface | Event::Begin(_) => None,
                 // What it speaks is the endpoint's to judge, who says so in its GOAWAY.
                 Event::NotHttp2 => return None,

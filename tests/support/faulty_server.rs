@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     faults::{Cut, Fault, GoAway, Plan, ProcessAt},
     faulty_conn::Conn,
+    faulty_h1,
     ledger::Ledger,
     message::{Received, Reply},
     socket::Socket,
@@ -93,6 +94,8 @@ pub(crate) struct Counts {
     pub(crate) client_resets: AtomicU64,
     pub(crate) client_goaways: AtomicU64,
     pub(crate) client_pings: AtomicU64,
+    pub(crate) http1_connections: AtomicU64,
+    pub(crate) http1_requests: AtomicU64,
 }
 
 /// What a server has done so far.
@@ -133,6 +136,10 @@ pub struct Counters {
     pub client_goaways: u64,
     /// PING from clients.
     pub client_pings: u64,
+    /// Of the connections, those of HTTP/1.1.
+    pub http1_connections: u64,
+    /// Requests over HTTP/1.1, which are no streams.
+    pub http1_requests: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -153,12 +160,13 @@ pub struct Builder {
     ledger: Ledger,
     addresses: u8,
     identity: Option<Identity>,
+    http1: bool,
 }
 
 impl FaultyServer {
     /// A server without faults, until the builder is told some.
     pub fn builder() -> Builder {
-        Builder { plan: Plan::default(), ledger: Ledger::new(), addresses: 1, identity: None }
+        Builder { plan: Plan::default(), ledger: Ledger::new(), addresses: 1, identity: None, http1: false }
     }
 
     /// Its first address.
@@ -210,6 +218,8 @@ impl FaultyServer {
             client_resets: get(&counts.client_resets),
             client_goaways: get(&counts.client_goaways),
             client_pings: get(&counts.client_pings),
+            http1_connections: get(&counts.http1_connections),
+            http1_requests: get(&counts.http1_requests),
         }
     }
 
@@ -353,6 +363,13 @@ impl Builder {
         self
     }
 
+    /// Speaks HTTP/1.1 too, on the same port and without any fault: with TLS where ALPN does not choose HTTP/2, in
+    /// the clear where no preface comes.
+    pub fn http1(mut self) -> Self {
+        self.http1 = true;
+        self
+    }
+
     /// Starts it on the current runtime.
     pub async fn start(self) -> FaultyServer {
         let shared = Arc::new(Shared {
@@ -364,14 +381,15 @@ impl Builder {
             silent_once: AtomicBool::new(false),
             violations: Mutex::default(),
         });
-        let acceptor = self.identity.as_ref().map(|identity| identity.acceptor(&[tls::H2]));
+        let alpn: &[&[u8]] = if self.http1 { &[tls::H2, tls::HTTP_1_1] } else { &[tls::H2] };
+        let acceptor = self.identity.as_ref().map(|identity| identity.acceptor(alpn));
         let (commands, receiver) = watch::channel(None);
         let mut listening = JoinSet::new();
         let mut addrs = Vec::new();
         for last in 1..=self.addresses {
             let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), 0)).await.expect("a free port");
             addrs.push(listener.local_addr().expect("a bound listener has an address"));
-            listening.spawn(accept(listener, shared.clone(), acceptor.clone(), receiver.clone()));
+            listening.spawn(accept(listener, shared.clone(), acceptor.clone(), self.http1, receiver.clone()));
         }
         FaultyServer { shared, addrs, identity: self.identity, commands, listening }
     }
@@ -383,6 +401,7 @@ async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
     acceptor: Option<TlsAcceptor>,
+    http1: bool,
     commands: watch::Receiver<Option<Command>>,
 ) {
     let mut connections = JoinSet::new();
@@ -399,7 +418,16 @@ async fn accept(
                 commands.mark_unchanged();
                 connections.spawn(async move {
                     let _open = Open::new(shared.clone());
-                    if let Ok(socket) = Socket::establish(tcp, acceptor.as_ref()).await {
+                    let clear = http1 && acceptor.is_none();
+                    let http1_in_the_clear = clear && !faulty_h1::begins_with_preface(&tcp).await.unwrap_or(true);
+                    let Ok(socket) = Socket::establish(tcp, acceptor.as_ref()).await else { return };
+                    if http1_in_the_clear || (http1 && faulty_h1::left_by_alpn(&socket)) {
+                        tokio::select! {
+                            () = faulty_h1::serve(socket, shared) => {}
+                            // It has no GOAWAY, and is cut with all others.
+                            Ok(()) = commands.changed() => {}
+                        }
+                    } else {
                         let _ = serve(socket, Conn::new(shared), commands).await;
                     }
                 });

@@ -39,6 +39,14 @@ impl H1Conn {
         within("the head of an HTTP/1.1 request", self.read_head()).await
     }
 
+    /// The same, however long it takes to come; `None` if the client ends the connection before it.
+    pub async fn next_request(&mut self) -> Option<Received> {
+        if self.input.is_empty() && !matches!(self.socket.read_buf(&mut self.input).await, Ok(1..)) {
+            return None;
+        }
+        Some(self.request().await)
+    }
+
     /// The whole body of the request, by content-length or chunked.
     pub async fn read_body(&mut self, received: &Received) -> ReceivedBody {
         within(format!("the body of {} {}", received.method, received.path), self.read_framed(received)).await
@@ -63,16 +71,20 @@ impl H1Conn {
     /// Writes bytes as they are.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
-        let written = within("room to write", async {
-            self.socket.write_all(bytes).await?;
-            self.socket.flush().await
-        });
-        if let Err(error) = written.await {
+        if let Err(error) = self.try_write(bytes).await {
             panic!(
                 "the script wanted to write {:?}, but the connection is gone: {error}",
                 bytes.escape_ascii().to_string()
             );
         }
+    }
+
+    async fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        within("room to write", async {
+            self.socket.write_all(bytes).await?;
+            self.socket.flush().await
+        })
+        .await
     }
 
     /// A whole response with a content-length. The connection stays open.
@@ -82,14 +94,25 @@ impl H1Conn {
         self.write(body).await;
     }
 
+    /// The same for a client that may be gone.
+    ///
+    /// # Errors
+    ///
+    /// If it is.
+    pub async fn try_respond(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> io::Result<()> {
+        let body = body.as_ref();
+        self.try_write(head(status, headers, body.len() as u64).as_bytes()).await?;
+        self.try_write(body).await
+    }
+
     /// A head whose content-length promises a body; the script may break the promise.
     pub async fn head(&mut self, status: u16, headers: &[(&str, &str)], content_length: u64) {
-        let mut head = format!("HTTP/1.1 {status} \r\ncontent-length: {content_length}\r\n");
-        for (name, value) in headers {
-            head.extend([name, ": ", value, "\r\n"]);
-        }
-        head.push_str("\r\n");
-        self.write(head).await;
+        self.write(head(status, headers, content_length)).await;
     }
 
     /// Waits until the client ends the connection; what it sends before is thrown away.
@@ -200,6 +223,15 @@ impl H1Conn {
             Err(error) => panic!("the connection broke within a message ({error}), after {:?}", so_far()),
         }
     }
+}
+
+fn head(status: u16, headers: &[(&str, &str)], content_length: u64) -> String {
+    let mut head = format!("HTTP/1.1 {status} \r\ncontent-length: {content_length}\r\n");
+    for (name, value) in headers {
+        head.extend([name, ": ", value, "\r\n"]);
+    }
+    head.push_str("\r\n");
+    head
 }
 
 fn field(name: &str, value: &str) -> Field {

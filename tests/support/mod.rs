@@ -17,6 +17,7 @@ pub mod cutting;
 pub mod example;
 pub mod faults;
 mod faulty_conn;
+mod faulty_h1;
 pub mod faulty_server;
 pub mod files;
 pub mod flow;

@@ -1,2 +1,224 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const WITHIN: Duration = Duration::from_secs(60);
+const LASTING: Duration = Duration::from_secs(300);
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn machine() -> Machine {
+    Machine::new(Settings { after: Some((3, WITHIN)), lasting: LASTING })
+}
+
+/// A connection begins and dies.
+fn die(machine: &mut Machine, now: Duration) -> Option<EventKind> {
+    machine.died(machine.epoch(), now)
+}
+
+fn probe(machine: &mut Machine, now: Duration) -> u64 {
+    match machine.route(now) {
+        (Route::Probe(probe), Some(EventKind::Probing)) => probe,
+        other => panic!("no probe: {other:?}"),
+    }
+}
+
+const DOWNGRADED: Option<EventKind> = Some(EventKind::Downgraded { reason: Trouble::Died, lasting: LASTING });
+
+/// X2: so many in so long, then HTTP/1.1 for a set time, then one probe.
 #[test]
-fn nothing() {}
+fn deaths_in_a_row_downgrade() {
+    let mut machine = machine();
+    assert_eq!(die(&mut machine, secs(0)), Some(EventKind::Died { in_a_row: 1 }));
+    assert_eq!(die(&mut machine, secs(30)), Some(EventKind::Died { in_a_row: 2 }));
+    assert!(matches!(machine.route(secs(30)).0, Route::Http2 { .. }));
+    assert_eq!(die(&mut machine, secs(60)), DOWNGRADED);
+    assert_eq!(machine.route(secs(359)), (Route::Http1, None));
+    let first = probe(&mut machine, secs(360));
+    assert_eq!(machine.route(secs(360)), (Route::Http1, None), "one at a time");
+    assert_eq!(machine.probed(first, Outcome::Died, secs(361)), DOWNGRADED);
+    assert_eq!(machine.route(secs(660)), (Route::Http1, None));
+    let second = probe(&mut machine, secs(661));
+    assert_eq!(machine.probed(second, Outcome::Answered, secs(662)), Some(EventKind::Restored));
+    assert!(matches!(machine.route(secs(662)).0, Route::Http2 { .. }));
+    assert_eq!((machine.downgrades(), machine.deaths(secs(662))), (2, 0));
+}
+
+#[test]
+fn deaths_far_apart_do_not() {
+    let mut machine = machine();
+    for n in 0..10 {
+        assert!(matches!(die(&mut machine, secs(n * 31)), Some(EventKind::Died { in_a_row: 1 | 2 })), "{n}");
+    }
+}
+
+#[test]
+fn a_response_in_between_forgives() {
+    let mut machine = machine();
+    for n in 0..10 {
+        assert_eq!(die(&mut machine, secs(n)), Some(EventKind::Died { in_a_row: 1 }));
+        machine.answered();
+    }
+}
+
+/// 100 connections that one outage takes down are one sign.
+#[test]
+fn what_dies_together_counts_once() {
+    let mut machine = machine();
+    let epoch = machine.epoch();
+    assert!(machine.died(epoch, secs(1)).is_some());
+    for _ in 0..100 {
+        assert_eq!(machine.died(epoch, secs(1)), None);
+    }
+    assert_eq!(machine.deaths(secs(1)), 1);
+}
+
+/// What began before a downgrade, and fails after the next restoration, is old news.
+#[test]
+fn what_began_before_a_downgrade_does_not_count_after_it() {
+    let mut machine = machine();
+    let epoch = machine.epoch();
+    machine.required(secs(0));
+    let probe = probe(&mut machine, secs(300));
+    machine.probed(probe, Outcome::Answered, secs(300));
+    assert_eq!(machine.died(epoch, secs(301)), None);
+}
+
+#[test]
+fn deaths_alone_do_nothing_unless_asked_for() {
+    let mut machine = Machine::new(Settings::default());
+    for n in 0..100 {
+        assert_eq!(die(&mut machine, secs(n)), None);
+    }
+    assert_eq!(machine.state(), State::Http2);
+}
+
+/// X1: at once, and remembered with an expiry.
+#[test]
+fn http_1_1_required_downgrades_at_once() {
+    let mut machine = Machine::new(Settings::default());
+    let told = EventKind::Downgraded { reason: Trouble::Http11Required, lasting: secs(300) };
+    assert_eq!(machine.required(secs(10)), Some(told));
+    assert_eq!(machine.required(secs(100)), None, "the time is not begun anew by what comes late");
+    assert_eq!(machine.route(secs(309)), (Route::Http1, None));
+    let probe = probe(&mut machine, secs(310));
+    assert_eq!(machine.required(secs(310)), None, "only the probe decides");
+    assert_eq!(machine.probed(probe, Outcome::Required, secs(310)), Some(told));
+}
+
+#[test]
+fn a_probe_that_shows_nothing_makes_room_for_the_next() {
+    let mut machine = machine();
+    machine.required(secs(0));
+    let first = probe(&mut machine, secs(300));
+    assert_eq!(machine.probed(first, Outcome::Nothing, secs(310)), Some(EventKind::Inconclusive));
+    let second = probe(&mut machine, secs(310));
+    assert_eq!(machine.probed(first, Outcome::Died, secs(310)), None, "an old probe has nothing to say");
+    assert_eq!(machine.probed(second, Outcome::Answered, secs(310)), Some(EventKind::Restored));
+}
+
+#[test]
+fn for_ever_is_for_ever() {
+    let mut machine = Machine::new(Settings { after: None, lasting: Duration::MAX });
+    machine.required(secs(1));
+    assert_eq!(machine.route(Duration::MAX - secs(1)), (Route::Http1, None));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Wait(u64),
+    Request,
+    /// What becomes of one of the attempts that are under way.
+    End(usize, Outcome),
+    /// The attempt's connection dies, told by its socket.
+    Die(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let outcome =
+        prop_oneof![Just(Outcome::Answered), Just(Outcome::Required), Just(Outcome::Died), Just(Outcome::Nothing),];
+    let step = prop_oneof![
+        (0_u64..200).prop_map(Step::Wait),
+        Just(Step::Request),
+        Just(Step::Request),
+        (any::<usize>(), outcome).prop_map(|(n, outcome)| Step::End(n, outcome)),
+        any::<usize>().prop_map(Step::Die),
+    ];
+    prop::collection::vec(step, 1..200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// Whatever happens: never back before the time is over, never down again sooner than that, one probe at the most, and
+    /// nothing but HTTP_1_1_REQUIRED and deaths ever downgrades.
+    #[test]
+    fn no_schedule_of_events_breaks_a_rule(steps in steps()) {
+        let mut machine = machine();
+        let mut now = secs(0);
+        let mut under_way = Vec::new();
+        let mut downgraded: Option<Duration> = None;
+        let mut trouble = false;
+        for step in steps {
+            let event = match step {
+                Step::Wait(seconds) => {
+                    now += secs(seconds);
+                    None
+                }
+                Step::Request => {
+                    let (route, event) = machine.route(now);
+                    match route {
+                        Route::Http1 => prop_assert!(downgraded.is_some(), "over HTTP/1.1 without a downgrade"),
+                        Route::Probe(_) => {
+                            let others = under_way.iter().filter(|route| matches!(route, Route::Probe(_))).count();
+                            prop_assert_eq!(others, 0, "two probes");
+                            prop_assert!(now >= downgraded.expect("a downgrade") + LASTING, "a probe before its time");
+                            under_way.push(route);
+                        }
+                        Route::Http2 { .. } => {
+                            prop_assert_eq!(machine.state(), State::Http2);
+                            under_way.push(route);
+                        }
+                    }
+                    event
+                }
+                Step::End(n, outcome) if !under_way.is_empty() => {
+                    trouble |= matches!(outcome, Outcome::Died | Outcome::Required);
+                    match (under_way.swap_remove(n % under_way.len()), outcome) {
+                        (Route::Probe(probe), outcome) => machine.probed(probe, outcome, now),
+                        (Route::Http2 { .. }, Outcome::Answered) => {
+                            machine.answered();
+                            None
+                        }
+                        (Route::Http2 { .. }, Outcome::Required) => machine.required(now),
+                        (Route::Http2 { epoch }, Outcome::Died) => machine.died(epoch, now),
+                        _ => None,
+                    }
+                }
+                Step::Die(n) if !under_way.is_empty() => match under_way[n % under_way.len()] {
+                    Route::Http2 { epoch } => {
+                        trouble = true;
+                        machine.died(epoch, now)
+                    }
+                    _ => None,
+                },
+                Step::End(..) | Step::Die(_) => None,
+            };
+            match event {
+                Some(EventKind::Downgraded { .. }) => {
+                    prop_assert!(trouble, "without any sign");
+                    prop_assert!(downgraded.is_none_or(|before| now >= before + LASTING), "flaps");
+                    downgraded = Some(now);
+                }
+                Some(EventKind::Restored) => {
+                    prop_assert!(now >= downgraded.expect("a downgrade") + LASTING, "back too soon");
+                }
+                _ => {}
+            }
+            prop_assert!(machine.deaths(now) < 3);
+            prop_assert!(machine.deaths.len() <= 3, "bounded memory");
+        }
+    }
+}

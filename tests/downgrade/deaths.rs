@@ -1,0 +1,157 @@
+//! HTTP/2 connections that die before they are of use.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tower_redial::downgrade::{EventKind, State, Trouble};
+use tower_redial::health::Notice;
+
+use crate::setup::{FORMS, Ill, after, both, get, is_over_http1, only, so_far, until};
+use crate::support::{Cut, Fault, ScriptedServer, reason};
+
+/// X2: after so many deaths everything goes over HTTP/1.1, and when the origin is cured it goes back.
+#[tokio::test]
+async fn an_origin_whose_http2_always_dies_gets_http1_until_it_is_cured() {
+    for form in FORMS {
+        let ill = Ill::yes();
+        let dies = Fault::Cut { how: Cut::Fin, processed: false };
+        let server = both().choose(ill.with(dies)).start().await;
+        let downgrade = after(3).lasting(Duration::from_millis(300)).build();
+        let mut events = downgrade.subscribe();
+        let service = form.bare(&downgrade, server.identity());
+        for n in 0..3 {
+            assert!(get(&service, server.uri("/"), &n.to_string()).await.is_err(), "{form:?}");
+        }
+        let down = until(&mut events, |kind| matches!(kind, EventKind::Downgraded { .. })).await;
+        let began = Instant::now();
+        assert!(matches!(down.kind, EventKind::Downgraded { reason: Trouble::Died, .. }), "{down:?}");
+        while began.elapsed() < Duration::from_millis(200) {
+            get(&service, server.uri("/"), "served").await.unwrap();
+        }
+        assert_eq!(server.counters().streams, 3, "{form:?}");
+
+        // One probe finds it still ill, and for as long again nobody tries.
+        tokio::time::sleep_until(began + Duration::from_millis(310)).await;
+        assert!(get(&service, server.uri("/"), "probe").await.is_err(), "{form:?}");
+        assert!(is_over_http1(&downgrade));
+        get(&service, server.uri("/"), "after").await.unwrap();
+        assert_eq!(server.counters().streams, 4, "{form:?}");
+
+        ill.cure();
+        tokio::time::sleep(Duration::from_millis(310)).await;
+        let http1 = server.counters().http1_requests;
+        for n in 0..5 {
+            get(&service, server.uri("/"), &format!("cured-{n}")).await.unwrap();
+        }
+        assert_eq!((server.counters().streams, server.counters().http1_requests), (9, http1), "{form:?}");
+        let origin = only(&downgrade);
+        assert_eq!((origin.state, origin.downgrades, origin.died), (State::Http2, 2, 0), "{form:?}");
+    }
+}
+
+/// X2: under resends nobody notices more than the threshold takes.
+#[tokio::test]
+async fn resends_go_over_http1_as_soon_as_the_threshold_is_reached() {
+    for form in FORMS {
+        let server = both().choose(Ill::yes().with(Fault::Cut { how: Cut::Rst, processed: false })).start().await;
+        let downgrade = after(2).build();
+        let service = form.resent(&downgrade, server.identity());
+        for n in 0..20 {
+            get(&service, server.uri("/"), &n.to_string()).await.unwrap();
+        }
+        let counters = server.counters();
+        assert_eq!((counters.streams, counters.http1_requests), (2, 20), "{form:?}");
+    }
+}
+
+/// X2: however it fares, it never goes over sooner than after the set time, and tries once in that time.
+#[tokio::test]
+async fn it_never_flaps() {
+    for form in FORMS {
+        let lasting = Duration::from_millis(150);
+        let server = both().choose(Ill::yes().with(Fault::Cut { how: Cut::Fin, processed: false })).start().await;
+        let downgrade = after(1).lasting(lasting).build();
+        let mut events = downgrade.subscribe();
+        let seen = tokio::spawn(async move {
+            let mut seen = Vec::new();
+            while let Some(Notice::Event(event)) = events.next().await {
+                seen.push((Instant::now(), event.kind));
+            }
+            seen
+        });
+        let service = form.bare(&downgrade, server.identity());
+        let began = Instant::now();
+        let mut failed = 0;
+        while began.elapsed() < Duration::from_millis(1_000) {
+            failed += u64::from(get(&service, server.uri("/"), "any").await.is_err());
+        }
+        let took = began.elapsed();
+        drop((service, downgrade));
+        let seen = seen.await.unwrap();
+        let downs: Vec<_> =
+            seen.iter().filter(|(_, kind)| matches!(kind, EventKind::Downgraded { .. })).map(|(at, _)| *at).collect();
+        assert!(downs.len() >= 3, "{form:?}: {seen:?}");
+        // The reader of events may be late, but not by much.
+        let slack = Duration::from_millis(20);
+        assert!(downs.windows(2).all(|pair| pair[1] - pair[0] + slack >= lasting), "{form:?}: {downs:?}");
+        let most = 1 + (took.as_millis() / lasting.as_millis()) as u64;
+        assert!(server.counters().streams <= most && failed <= most, "{form:?}: {:?}", server.counters());
+        assert!(!seen.iter().any(|(_, kind)| *kind == EventKind::Restored), "{form:?}");
+    }
+}
+
+/// X2: every way to die before a response.
+#[tokio::test]
+async fn every_death_counts() {
+    for form in FORMS {
+        for way in 0..5 {
+            let server = ScriptedServer::bind_tls().await;
+            let downgrade = after(1).build();
+            let service = form.bare(&downgrade, server.identity());
+            let script = async {
+                if way == 0 {
+                    // Before SETTINGS.
+                    server.accept_mute().await.close().await;
+                    return;
+                }
+                let mut conn = server.accept().await;
+                let request = conn.request().await;
+                match way {
+                    1 => conn.goaway(0, reason::INTERNAL_ERROR).await,
+                    2 => conn.abort(),
+                    3 => {
+                        // The head came, and then nothing.
+                        conn.head(request.stream_id, 200, &[]).await;
+                        conn.round_trip().await;
+                        conn.close().await;
+                    }
+                    // Not HTTP/2: DATA on no stream.
+                    _ => conn.raw(b"\0\0\0\0\0\0\0\0\0").await,
+                }
+            };
+            let (response, ()) = tokio::join!(get(&service, server.uri("/"), "1"), script);
+            response.unwrap_err();
+            assert!(is_over_http1(&downgrade), "{form:?}: {way}");
+        }
+    }
+}
+
+/// A connection that has answered, and an origin that has answered since, is not in trouble.
+#[tokio::test]
+async fn a_connection_that_was_of_use_may_die() {
+    for form in FORMS {
+        let server = both()
+            .choose(|_, nth| (nth % 2 == 0).then_some(Fault::Cut { how: Cut::Fin, processed: false }))
+            .start()
+            .await;
+        let downgrade = after(2).build();
+        let mut events = downgrade.subscribe();
+        let service = form.bare(&downgrade, server.identity());
+        let mut failed = 0;
+        for n in 0..20 {
+            failed += u32::from(get(&service, server.uri("/"), &n.to_string()).await.is_err());
+        }
+        assert_eq!(failed, 10, "{form:?}");
+        assert_eq!(so_far(&mut events), [], "{form:?}: their sockets show that they were of use");
+    }
+}

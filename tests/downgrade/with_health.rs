@@ -1,0 +1,78 @@
+//! Together with the health of connections, whichever connector is inside.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceBuilder, ServiceExt};
+use tower_redial::health::{Connection, Protocol, ResponseBody};
+use tower_redial::{ConnectionHealth, Downgrade, RetryOnCanceledLayer};
+
+use crate::setup::{Ill, after, both, is_over_http1, quiet};
+use crate::support::tls::Identity;
+use crate::support::{Fault, clients, reason};
+
+type Watched = BoxCloneSyncService<Request<Full<Bytes>>, Response<ResponseBody<Incoming>>, BoxError>;
+
+fn stack(downgrade: &Downgrade, health: &ConnectionHealth, identity: &Identity, health_inside: bool) -> Watched {
+    let (http2, http1) = (identity.connector(), identity.connector_h1());
+    let stack = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).layer(downgrade.layer()).layer(health.layer());
+    if health_inside {
+        let connector = downgrade.connector(health.connector(http2)).fallback(health.connector(http1));
+        BoxCloneSyncService::new(stack.service(clients::builder().build(connector)))
+    } else {
+        let connector = health.connector(downgrade.connector(http2).fallback(http1));
+        BoxCloneSyncService::new(stack.service(clients::builder().build(connector)))
+    }
+}
+
+#[tokio::test]
+async fn both_see_the_same_connections() {
+    for health_inside in [true, false] {
+        let ill = Ill::yes();
+        let required = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
+        let server = both().choose(ill.with(required)).start().await;
+        let lasting = Duration::from_millis(100);
+        let (downgrade, health) = (quiet().lasting(lasting).build(), ConnectionHealth::default());
+        let service = stack(&downgrade, &health, server.identity(), health_inside);
+        for protocol in [Protocol::Other, Protocol::Other, Protocol::Http2] {
+            if protocol == Protocol::Http2 {
+                ill.cure();
+                tokio::time::sleep(lasting).await;
+            }
+            let request = clients::post(server.uri("/"), "1", "body");
+            let response = service.clone().oneshot(request).await.unwrap();
+            let connection = response.extensions().get::<Connection>().expect("a watched connection").clone();
+            assert_eq!(connection.snapshot().protocol, protocol, "inside: {health_inside}");
+            response.into_body().collect().await.unwrap();
+        }
+        let origins = health.snapshot().origins;
+        assert_eq!(origins.len(), 1, "one origin, whatever it speaks: {origins:?}");
+        assert_eq!(origins[0].answered, 3);
+    }
+}
+
+/// X2: a connection that falls silent before it is of use has died, whoever finds that out.
+#[tokio::test]
+async fn silence_is_a_death() {
+    for health_inside in [true, false] {
+        let server = both().choose(Ill::yes().with(Fault::Silence { processed: false })).start().await;
+        let health = ConnectionHealth::builder()
+            .probe_after(Duration::from_millis(50))
+            .probe_timeout(Duration::from_millis(50))
+            .dead_after(Duration::from_millis(100))
+            .build();
+        let downgrade = after(2).build();
+        let service = stack(&downgrade, &health, server.identity(), health_inside);
+        for n in 0..5 {
+            let request = clients::get(server.uri("/"), &n.to_string());
+            let response = crate::support::bound::within("a response", service.clone().oneshot(request)).await;
+            assert_eq!(response.unwrap().status(), 200, "inside: {health_inside}");
+        }
+        assert!(is_over_http1(&downgrade), "inside: {health_inside}");
+        assert_eq!((server.counters().streams, server.counters().http1_requests), (2, 5));
+    }
+}
