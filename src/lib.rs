@@ -130,11 +130,11 @@
 //! |---|---|
 //! | `connect` | `connect`: HTTP/2 connections of our own, whose GOAWAY is a proof, and a pool of them |
 //! | `tracing` | a debug event for each decision and each change of a connection, with OpenTelemetry's attribute names |
-//! | `metrics` | counters, gauges and histograms through the `metrics` facade, with OpenTelemetry's names: see [`health`] |
+//! | `metrics` | counters, gauges and histograms through the `metrics` facade, with OpenTelemetry's names: see [`health`] and [`downgrade`] |
 //! | `reqwest` | the layers around reqwest 0.13, and `Renew` |
 //! | `reqwest-middleware` | the layers as middleware of reqwest-middleware 0.5; brings `reqwest` |
 //! | `resume` | `resume`: downloads that go on where they broke |
-//! | `serde` | snapshots and events of [`health`] can be serialized |
+//! | `serde` | snapshots and events of [`health`] and [`downgrade`] can be serialized |
 //! | `tonic` | the layers around tonic 0.14's channel, and connection errors as gRPC's statuses. What [`retry`](retry#grpc) does for gRPC needs no feature |
 //!
 //! None is on by default.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const GROUPS: [(char, u32); 11] = [
+const GROUPS: [(char, u32); 12] = [
     ('C', 22),
     ('B', 16),
     ('M', 5),
@@ -17,6 +17,7 @@ const GROUPS: [(char, u32); 11] = [
     ('W', 11),
     ('O', 4),
     ('R', 6),
+    ('X', 5),
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<String>) {

@@ -47,6 +47,17 @@ impl<F> DowngradeLayer<F> {
         self.origin = Origin::of(uri);
         self
     }
+
+    /// How a request goes of the first of two clients.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn way(&self, uri: &Uri, needs_http2: bool) -> super::Way {
+        super::Way::of(&self.hub, Origin::of(uri).or_else(|| self.origin.clone()), needs_http2)
+    }
+
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn get_fallback(&self) -> &F {
+        &self.fallback
+    }
 }
 
 impl<S, F: Clone> Layer<S> for DowngradeLayer<F> {

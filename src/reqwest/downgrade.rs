@@ -13,7 +13,7 @@ use tower::Service;
 use tower::util::Oneshot;
 
 use super::request::uri;
-use crate::downgrade::{Attempt, PreferHttp2, Way, needs_http2, prepare};
+use crate::downgrade::{self, Attempt, PreferHttp2, Way, prepare};
 
 impl<S, F> Service<Request> for PreferHttp2<S, F>
 where
@@ -30,8 +30,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let needs_http2 = needs_http2(request.method(), request.version(), request.headers(), &Extensions::new());
-        let state = match self.way(&uri(&request), needs_http2) {
+        let state = match self.way(&uri(&request), needs_http2(&request)) {
             Way::Http1 => {
                 prepare(request.headers_mut());
                 State::Http1 { future: self.fall_back(request) }
@@ -73,14 +72,28 @@ where
             StateProj::Http1 { future } => return future.poll(cx),
         };
         let result = ready!(future.poll(cx));
-        match (&result, attempt.take()) {
-            (Ok(_), Some(attempt)) => attempt.answered(),
-            // A retry layer above was told beforehand whether to send it again: reqwest's requests have no place for it.
-            (Err(error), Some(attempt)) => drop(attempt.failed(error)),
-            (_, None) => {}
+        if let Some(attempt) = attempt.take() {
+            attempt.note(&result);
         }
         Poll::Ready(result)
     }
+}
+
+impl Attempt {
+    /// Takes note of how an attempt through reqwest ended.
+    pub(super) fn note<E: Error + 'static>(self, result: &Result<Response, E>) {
+        match result {
+            Ok(_) => self.answered(),
+            Err(error) => {
+                // A retry layer above was told beforehand whether to send it again: here is no place to tell it.
+                self.failed(error);
+            }
+        }
+    }
+}
+
+pub(super) fn needs_http2(request: &Request) -> bool {
+    downgrade::needs_http2(request.method(), request.version(), request.headers(), &Extensions::new())
 }
 
 impl<F, G> fmt::Debug for Preferring<F, G> {

@@ -15,16 +15,18 @@ use tower::{BoxError, ServiceExt};
 use tower::{Layer, Service};
 
 use super::Renew;
+use super::downgrade::needs_http2;
 use super::request::{KeptRequest, uri};
 use super::whole::whole;
 use crate::body::{ReplayBody, SourceError, WholeBodyLayer};
 use crate::body_use::BodyUse;
+use crate::downgrade::{Way, prepare};
 #[cfg(feature = "resume")]
 use crate::resume::Resume;
 use crate::retry::request::Kept;
 use crate::retry::request::sealed::{Keeping, Kind};
 use crate::retry::{ResendCount, Typed};
-use crate::{ConnectionHealthLayer, RetryOnCanceledLayer};
+use crate::{ConnectionHealthLayer, DowngradeLayer, RetryOnCanceledLayer};
 
 #[async_trait]
 impl Middleware for RetryOnCanceledLayer<Typed> {
@@ -60,6 +62,25 @@ impl Middleware for WholeBodyLayer {
     async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
         let method = request.method().clone();
         Ok(whole(next.run(request, extensions).await?, &method))
+    }
+}
+
+/// Always the last: requests that go over HTTP/1.1 go to its own client.
+#[async_trait]
+impl Middleware for DowngradeLayer<reqwest::Client> {
+    async fn handle(&self, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+        match self.way(&uri(&request), needs_http2(&request)) {
+            Way::Http1 => {
+                prepare(request.headers_mut());
+                Ok(self.get_fallback().execute(request).await?)
+            }
+            Way::Unseen => next.run(request, extensions).await,
+            Way::Http2(attempt) => {
+                let result = next.run(request, extensions).await;
+                attempt.note(&result);
+                result
+            }
+        }
     }
 }
 

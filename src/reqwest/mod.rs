@@ -1,8 +1,8 @@
 //! The layers around reqwest, and a client of reqwest's that is renewed when its connections are dead.
 //!
-//! With the feature `reqwest`, [`RetryOnCanceled`](crate::RetryOnCanceled) and
-//! [`WatchConnection`](crate::health::WatchConnection) are `Service<reqwest::Request>` around any other, reqwest's client for
-//! instance. Errors stay reqwest's own.
+//! With the feature `reqwest`, [`RetryOnCanceled`](crate::RetryOnCanceled),
+//! [`WatchConnection`](crate::health::WatchConnection) and [`PreferHttp2`](crate::downgrade::PreferHttp2) are
+//! `Service<reqwest::Request>` around any other, reqwest's client for instance. Errors stay reqwest's own.
 //!
 //! ```
 //! use tower::{Service, ServiceBuilder, ServiceExt};
@@ -51,6 +51,35 @@
 //!
 //! One `RetryOnCanceled` is enough as well: around a `Service<reqwest::Request>` two do not know of each other, since reqwest's requests
 //! have no place for the [mark](crate::retry::ResendCount), and their attempts multiply. In reqwest-middleware they do.
+//!
+//! # HTTP/1.1 where HTTP/2 fails
+//!
+//! [`downgrade`](crate::downgrade) takes two clients here, since reqwest's connectors are its own:
+//!
+//! ```
+//! use tower::{Service, ServiceBuilder, ServiceExt};
+//! use tower_redial::{Downgrade, RetryOnCanceledLayer};
+//!
+//! # async fn run() -> Result<(), reqwest::Error> {
+//! let builder = || {
+//!     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).retry(reqwest::retry::never())
+//! };
+//! let http2 = builder().build()?;
+//! let http1 = builder().http1_only().build()?;
+//! let mut service = ServiceBuilder::new()
+//!     .layer(RetryOnCanceledLayer::new().single_hop(true).resend_http_1_1_required(true))
+//!     .layer(Downgrade::default().layer().fallback(http1))
+//!     .service(http2.clone());
+//!
+//! let request = http2.post("https://example.com/orders").body("one").build()?;
+//! let response = service.ready().await?.call(request).await?;
+//! # drop(response);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In reqwest-middleware `downgrade.layer().fallback(http1)` is the last middleware: what goes over HTTP/1.1 goes to that client from
+//! there.
 //!
 //! # Redirects, and what a failure proves
 //!

@@ -124,3 +124,29 @@ async fn what_is_no_sign_changes_nothing() {
     }
     assert_eq!((server.counters().streams, server.counters().http1_requests), (http2 + 2, 0));
 }
+
+/// The layer as the last middleware.
+#[cfg(feature = "reqwest-middleware")]
+#[tokio::test]
+async fn it_is_middleware_too() {
+    let ill = Ill::yes();
+    let server = both().choose(ill.with(REQUIRED)).start().await;
+    let lasting = Duration::from_millis(200);
+    let downgrade = quiet().lasting(lasting).build();
+    let (http2, http1) = clients(server.identity());
+    let client = reqwest_middleware::ClientBuilder::new(http2)
+        .with(RetryOnCanceledLayer::new().single_hop(true).resend_http_1_1_required(true))
+        .with(downgrade.layer().fallback(http1))
+        .build();
+    for id in ["1", "2"] {
+        let response = client.execute(request(Method::POST, &server.uri("/"), id, "body")).await.unwrap();
+        assert_eq!((response.version(), response.text().await.unwrap().as_str()), (Version::HTTP_11, id));
+        assert_eq!(server.ledger().times(id), 1);
+    }
+    ill.cure();
+    tokio::time::sleep(lasting).await;
+    let response = client.execute(request(Method::GET, &server.uri("/"), "3", "")).await.unwrap();
+    assert_eq!(response.version(), Version::HTTP_2);
+    assert_eq!((server.counters().streams, server.counters().http1_requests), (2, 2));
+    assert_eq!(only(&downgrade).state, State::Http2);
+}
