@@ -42,7 +42,7 @@ impl<C, F> DowngradeConnector<C, F> {
     ///
     /// It has effect under [`Downgrade::layer`](super::Downgrade::layer) only, which sends requests there.
     pub fn fallback<G>(self, http1: G) -> DowngradeConnector<C, G> {
-        self.hub.fall_back();
+        self.hub.fall_back_in_connector();
         DowngradeConnector { http2: self.http2, http1: Some(http1), hub: self.hub }
     }
 

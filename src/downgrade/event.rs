@@ -61,6 +61,7 @@ impl EventKind {
 #[non_exhaustive]
 pub enum Trouble {
     /// It asked for it: RST_STREAM or GOAWAY with HTTP_1_1_REQUIRED (RFC 9113, section 7).
+    #[cfg_attr(feature = "serde", serde(rename = "http_1_1_required"))]
     Http11Required,
     /// Its HTTP/2 connections died before they were of use.
     Died,

@@ -90,7 +90,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let needs_http2 = needs(&request);
-        match Way::of(&self.hub, with_alpn(request.uri()), needs_http2) {
+        let origin = with_alpn(request.uri()).filter(|_| self.hub.falls_back_in_connector());
+        match Way::of(&self.hub, origin, needs_http2) {
             Way::Http1 => {
                 // hyper-util finds the connection by the URI, and hands that to the connector.
                 if let Some(marked) = over_http1::mark(request.uri()) {

@@ -72,8 +72,8 @@
 //!
 //! # Order of layers
 //!
-//! Outermost first: the timeout for the whole request, this layer, the timeout for each attempt, the client. A concurrency
-//! limit or a load shedder may stand on either side: no permit is held during a backoff. What changes the request for each
+//! Outermost first: the timeout for the whole request, this layer, [`downgrade`](crate::downgrade), [`health`](crate::health), the
+//! timeout for each attempt, the client. A concurrency limit or a load shedder may stand on either side: no permit is held during a backoff. What changes the request for each
 //! attempt (signing, fresh credentials) belongs below. A layer that reads the body ahead of the client must stand above:
 //! below, a body that was polled is taken for one whose request was sent on an open stream.
 //!

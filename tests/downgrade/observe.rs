@@ -33,3 +33,61 @@ async fn each_step_is_told() {
         assert_eq!(so_far(&mut events), told, "{form:?}");
     }
 }
+
+/// An origin that has been downgraded.
+#[cfg(any(feature = "serde", feature = "metrics", feature = "tracing"))]
+async fn downgraded() -> tower_redial::Downgrade {
+    let dies = Fault::Cut { how: Cut::Fin, processed: false };
+    let server = both().choose(Ill::yes().with(dies)).start().await;
+    let downgrade = after(1).lasting(Duration::from_secs(600)).build();
+    let service = FORMS[0].bare(&downgrade, server.identity());
+    get(&service, server.uri("/"), "1").await.unwrap_err();
+    downgrade
+}
+
+#[cfg(feature = "serde")]
+#[tokio::test]
+async fn it_can_be_serialized() {
+    let downgrade = downgraded().await;
+    let json = serde_json::to_value(downgrade.snapshot()).unwrap();
+    let origin = &json["origins"][0];
+    assert!(origin["origin"].as_str().unwrap().starts_with("https://127.0.0.1:"), "{json}");
+    assert!(origin["state"]["http1"]["left"]["secs"].as_u64().is_some_and(|left| left > 500), "{json}");
+    let kind = EventKind::Downgraded { reason: Trouble::Http11Required, lasting: Duration::from_secs(1) };
+    let json = serde_json::to_value(kind).unwrap();
+    assert_eq!(json["downgraded"]["reason"], "http_1_1_required");
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn changes_are_counted() {
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    metrics::with_local_recorder(&recorder, || runtime.block_on(downgraded()));
+    let counted = snapshotter.snapshot().into_vec().into_iter().find_map(|(key, _, _, value)| {
+        let labels: Vec<_> =
+            key.key().labels().map(|label| (label.key().to_owned(), label.value().to_owned())).collect();
+        (key.key().name() == "tower_redial.downgrade.events").then_some((labels, value))
+    });
+    let (labels, value) = counted.expect("the counter");
+    assert_eq!(value, DebugValue::Counter(1));
+    for label in [("event", "downgraded"), ("reason", "died"), ("server.address", "127.0.0.1"), ("url.scheme", "https")]
+    {
+        assert!(labels.iter().any(|(name, value)| (name.as_str(), value.as_str()) == label), "{labels:?}");
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn changes_are_logged_at_debug() {
+    let (log, _guard) = crate::support::log::Log::listen(tracing::level_filters::LevelFilter::DEBUG);
+    downgraded().await;
+    let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains("tower_redial::downgrade")).collect();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    for part in ["DEBUG", "event=\"downgraded\" reason=\"died\" seconds=600", "server.address=\"127.0.0.1\""] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
+}
