@@ -158,3 +158,42 @@ impl<F, G> fmt::Debug for Connecting<F, G> {
         f.debug_struct("Connecting").field("to", &to).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+
+    use tower::{ServiceExt, service_fn};
+
+    use super::super::Downgrade;
+    use super::*;
+
+    /// A connector that gives back where it was to connect to, with its name.
+    fn names(
+        name: &'static str,
+    ) -> impl Service<
+        Uri,
+        Response = (&'static str, Uri),
+        Error = Infallible,
+        Future = Ready<Result<(&'static str, Uri), Infallible>>,
+    > + Clone {
+        service_fn(move |uri| ready(Ok((name, uri))))
+    }
+
+    /// The mark says which connector, and neither of them sees it.
+    #[tokio::test]
+    async fn no_connector_sees_the_mark() {
+        let uri = Uri::from_static("https://user@example.com:8443/");
+        let marked = over_http1::mark(&uri).unwrap();
+        let both = Downgrade::default().connector(names("http2")).fallback(names("http1"));
+        let one = Downgrade::default().connector(names("http2"));
+        for (name, connected) in [
+            ("http2", both.clone().oneshot(uri.clone()).await.unwrap()),
+            ("http1", both.oneshot(marked.clone()).await.unwrap()),
+            ("http2", one.oneshot(marked).await.unwrap()),
+        ] {
+            assert_eq!(*connected.get_ref(), (name, uri.clone()));
+        }
+    }
+}

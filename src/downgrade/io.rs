@@ -235,3 +235,52 @@ impl<T: Read + Write + Unpin> AsyncWrite for Observing<T> {
         Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use tokio_test::io::{Builder, Mock};
+
+    use super::super::machine::Settings;
+    use super::*;
+    use crate::health::frame::PREFACE;
+
+    fn io(mock: Mock) -> (Arc<Hub>, ObservedIo<TokioIo<Mock>>) {
+        let hub = Arc::new(Hub::new(Settings { after: Some((9, Duration::MAX)), ..Settings::default() }, 16));
+        hub.fall_back();
+        let origin = Origin::of(&http::Uri::from_static("https://example.com/")).unwrap();
+        (Arc::clone(&hub), ObservedIo::new(TokioIo::new(mock), Some((hub, origin))))
+    }
+
+    fn died(hub: &Hub) -> usize {
+        hub.snapshot().origins.iter().map(|origin| origin.died).sum()
+    }
+
+    async fn write(io: &mut ObservedIo<TokioIo<Mock>>, bytes: &[u8]) -> io::Result<usize> {
+        poll_fn(|cx| Write::poll_write(Pin::new(&mut *io), cx, bytes)).await
+    }
+
+    /// What a peer has reset is seen by writing, where nobody reads.
+    #[tokio::test]
+    async fn a_write_that_fails_is_an_end() {
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        let (hub, mut io) = io(Builder::new().write(PREFACE).write_error(reset()).write_error(reset()).build());
+        write(&mut io, PREFACE).await.unwrap();
+        assert_eq!(died(&hub), 0);
+        write(&mut io, b"x").await.unwrap_err();
+        assert_eq!(died(&hub), 1);
+        assert!(write(&mut io, b"x").await.is_err());
+        assert_eq!(died(&hub), 1, "once");
+    }
+
+    /// X4: to drop it is this side's doing.
+    #[tokio::test]
+    async fn to_drop_it_is_no_end() {
+        let (hub, mut io) = io(Builder::new().write(PREFACE).build());
+        write(&mut io, PREFACE).await.unwrap();
+        drop(io);
+        assert_eq!(died(&hub), 0);
+    }
+}

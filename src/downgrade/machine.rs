@@ -68,7 +68,7 @@ pub(super) struct Machine {
     state: State,
     /// When connections died, since a response came.
     deaths: VecDeque<Duration>,
-    /// What began before the last death, or the last change, may have come down with it, and is no other sign.
+    /// What began before the last death, or before the last change of the state but for the better, is no other sign.
     epoch: u64,
     probes: u64,
     downgrades: u64,
@@ -113,6 +113,7 @@ impl Machine {
             State::Http2 => (Route::Http2 { epoch: self.epoch }, None),
             State::Http1 { until } if now >= until => {
                 self.probes += 1;
+                self.epoch += 1;
                 self.state = State::Probing { probe: self.probes };
                 (Route::Probe(self.probes), Some(EventKind::Probing))
             }
@@ -127,18 +128,24 @@ impl Machine {
 
     /// A connection died that was of no use, and had begun at this epoch.
     pub(super) fn died(&mut self, epoch: u64, now: Duration) -> Option<EventKind> {
-        let (most, within) = self.settings.after?;
-        if self.state != State::Http2 || epoch != self.epoch {
+        if epoch != self.epoch {
             return None;
         }
-        self.epoch += 1;
-        self.deaths.retain(|at| now <= at.saturating_add(within));
-        self.deaths.push_back(now);
-        let deaths = self.deaths.len() as u32;
-        if deaths < most {
-            Some(EventKind::Died { in_a_row: deaths })
-        } else {
-            Some(self.downgrade(Trouble::Died, now))
+        match (self.state, self.settings.after) {
+            (State::Http2, Some((most, within))) => {
+                self.epoch += 1;
+                self.deaths.retain(|at| now <= at.saturating_add(within));
+                self.deaths.push_back(now);
+                let deaths = self.deaths.len() as u32;
+                Some(if deaths < most {
+                    EventKind::Died { in_a_row: deaths }
+                } else {
+                    self.downgrade(Trouble::Died, now)
+                })
+            }
+            // It began since the probe did: if it is not the probe's, it shows the same. The probe may not even have got it.
+            (State::Probing { .. }, _) => Some(self.downgrade(Trouble::Died, now)),
+            (State::Http2 | State::Http1 { .. }, _) => None,
         }
     }
 

@@ -87,7 +87,8 @@ impl Hub {
 
     /// A connection died before it was of use.
     pub(super) fn died(&self, origin: &Origin, epoch: u64) {
-        if self.settings.after.is_some() {
+        // Where deaths do not count they make nothing known, but may tell of a probe.
+        if self.settings.after.is_some() || self.sites.find(origin).is_some() {
             self.trouble(origin, |machine, now| machine.died(epoch, now));
         }
     }

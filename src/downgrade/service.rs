@@ -139,3 +139,34 @@ impl<S: fmt::Debug, F: fmt::Debug> fmt::Debug for PreferHttp2<S, F> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt;
+    use http::Response;
+    use tower::limit::ConcurrencyLimit;
+    use tower::service_fn;
+
+    use super::super::machine::Settings;
+    use super::*;
+
+    /// A permit that the first client was given waits for nobody while the second has the request.
+    #[tokio::test]
+    async fn the_first_is_let_go_of_where_the_second_gets_the_request() {
+        let hub = Arc::new(Hub::new(Settings::default(), 16));
+        hub.fall_back();
+        let uri = Uri::from_static("https://example.com/");
+        hub.required(&Origin::of(&uri).unwrap());
+        let http2 = ConcurrencyLimit::new(service_fn(|_| ready(Ok::<_, Infallible>(Response::new(())))), 1);
+        let http1 = service_fn(|_| pending::<Result<Response<()>, Infallible>>());
+        let mut service = PreferHttp2::new(http2.clone(), http1, hub, None);
+        let request = Request::get(uri).body(()).unwrap();
+        let response = service.ready().await.unwrap().call(request.clone());
+        let other = http2.oneshot(request).now_or_never();
+        assert!(other.is_some_and(|other| other.is_ok()));
+        drop(response);
+    }
+}

@@ -18,3 +18,16 @@ impl NextOverHttp1 {
         self.0.swap(false, Ordering::AcqRel)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_said_of_one_attempt() {
+        let kept = NextOverHttp1::default();
+        assert!(!kept.take());
+        kept.clone().say();
+        assert_eq!((kept.take(), kept.take()), (true, false));
+    }
+}

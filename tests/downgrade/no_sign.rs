@@ -147,17 +147,18 @@ async fn one_client_in_the_clear_is_left_alone() {
 /// A client whose connector knows nothing of it gets no request that is marked for one that does.
 #[tokio::test]
 async fn a_client_without_a_fallback_is_left_alone() {
-    use crate::support::{Fault, reason};
+    use crate::support::{Fault, Reply, reason};
 
     let required = |received: &crate::support::Received, _| {
         let fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
         (received.path == "/first").then_some(fault)
     };
-    let server = both().choose(required).start().await;
+    let authority = |received: &crate::support::Received, _| Reply::ok(received.authority.clone());
+    let server = both().choose(required).handler(authority).start().await;
     let downgrade = after(1).build();
     let two = crate::setup::Form::TwoClients.resent(&downgrade, server.identity());
     get(&two, server.uri("/first"), "1").await.unwrap();
     let one = Service::new(downgrade.layer().layer(clients::https(server.identity())));
-    get(&one, server.uri("/second"), "2").await.unwrap();
+    assert_eq!(get(&one, server.uri("/second"), "2").await.unwrap(), server.addr().to_string());
     assert_eq!((server.counters().streams, server.counters().http1_requests), (2, 1));
 }

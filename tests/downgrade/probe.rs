@@ -102,3 +102,38 @@ async fn a_probe_that_shows_nothing_does_not_decide() {
         }
     }
 }
+
+/// X2: a probe whose connection dies before it can be given to it decides all the same, where sockets are looked at.
+#[tokio::test]
+async fn a_probe_that_gets_no_connection_decides_by_its_death() {
+    for form in FORMS {
+        let server = ScriptedServer::bind_tls().await;
+        let lasting = Duration::from_millis(100);
+        let downgrade = quiet().lasting(lasting).build();
+        let mut events = downgrade.subscribe();
+        let service = form.bare(&downgrade, server.identity());
+        let script = async {
+            let mut conn = server.accept().await;
+            let request = conn.request().await;
+            conn.reset(request.stream_id, reason::HTTP_1_1_REQUIRED).await;
+            // Before SETTINGS, and before it reads anything.
+            drop(server.accept_socket().await);
+            let mut http1 = server.accept_h1().await;
+            http1.request().await;
+            http1.respond(200, &[], "").await;
+        };
+        let requests = async {
+            get(&service, server.uri("/"), "1").await.unwrap_err();
+            tokio::time::sleep(lasting).await;
+            get(&service, server.uri("/"), "2").await.unwrap_err();
+            get(&service, server.uri("/"), "3").await.unwrap();
+        };
+        tokio::join!(requests, script);
+        let told = so_far(&mut events);
+        let down = |kind: &EventKind| matches!(kind, EventKind::Downgraded { .. });
+        assert!(
+            matches!(&told[..], [first, EventKind::Probing, second] if down(first) && down(second)),
+            "{form:?}: {told:?}"
+        );
+    }
+}

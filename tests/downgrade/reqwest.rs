@@ -10,7 +10,7 @@ use tower_redial::{Cause, Failure, RetryOnCanceledLayer, fate};
 
 use crate::setup::{Ill, after, both, only, quiet, so_far};
 use crate::support::tls::{H2, HTTP_1_1, Identity};
-use crate::support::{Cut, Fault, GoAway, REQUEST_ID, reason};
+use crate::support::{Cut, Fault, GoAway, GoAwayStyle, REQUEST_ID, Received, Reply, ScriptedServer, reason};
 
 const REQUIRED: Fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
 
@@ -101,16 +101,19 @@ async fn deaths_are_seen_in_errors() {
 #[tokio::test]
 async fn what_is_no_sign_changes_nothing() {
     let server = both()
-        .goaway(GoAway::every(2))
+        .goaway(GoAway::every(2).style(GoAwayStyle::LowLast))
         .choose(|received, _| (received.path == "/ill").then_some(REQUIRED))
         .start()
         .await;
     let downgrade = after(1).build();
     let (http2, http1) = clients(server.identity());
     let service = downgrade.layer().fallback(http1).layer(http2);
+    let mut failed = 0;
     for n in 0..20 {
-        let _ = service.clone().oneshot(request(Method::GET, &server.uri("/"), &n.to_string(), "")).await;
+        let get = request(Method::GET, &server.uri("/"), &n.to_string(), "");
+        failed += u32::from(service.clone().oneshot(get).await.is_err());
     }
+    assert!(failed > 5, "{failed} met a GOAWAY");
     assert!(downgrade.snapshot().origins.is_empty(), "{:?}", downgrade.snapshot());
 
     service.clone().oneshot(request(Method::GET, &server.uri("/ill"), "ill", "")).await.unwrap_err();
@@ -149,4 +152,45 @@ async fn it_is_middleware_too() {
     assert_eq!(response.version(), Version::HTTP_2);
     assert_eq!((server.counters().streams, server.counters().http1_requests), (2, 2));
     assert_eq!(only(&downgrade).state, State::Http2);
+}
+
+/// X5: fields about a connection.
+#[tokio::test]
+async fn headers_are_those_of_http1() {
+    let connection = |received: &Received, _| {
+        let said = received.headers.get(header::CONNECTION).map_or("", |value| value.to_str().unwrap());
+        Reply::ok(format!("{}, {said}", received.authority))
+    };
+    let server = both().choose(Ill::yes().with(REQUIRED)).handler(connection).start().await;
+    let downgrade = quiet().build();
+    let (http2, http1) = clients(server.identity());
+    let service = downgrade.layer().fallback(http1).layer(http2);
+    for n in 0..2 {
+        let mut get = request(Method::GET, &server.uri("/"), "1", "");
+        get.headers_mut().insert(header::TE, "trailers".parse().unwrap());
+        let response = service.clone().oneshot(get).await;
+        if n == 1 {
+            assert_eq!(response.unwrap().text().await.unwrap(), format!("{}, te", server.addr()));
+        }
+    }
+}
+
+/// X4: an HTTP/1.1 connection that dies says nothing of HTTP/2, whatever its error looks like.
+#[tokio::test]
+async fn connections_of_http1_never_downgrade() {
+    let server = ScriptedServer::bind_tls_with(&Identity::new(), &[HTTP_1_1]).await;
+    let downgrade = after(1).build();
+    let (http2, http1) = clients(server.identity());
+    let service = downgrade.layer().fallback(http1).layer(http2);
+    for abort in [true, false] {
+        let script = async {
+            let mut conn = server.accept_h1().await;
+            conn.request().await;
+            if abort { conn.abort() } else { conn.close().await }
+        };
+        let get = service.clone().oneshot(request(Method::GET, &server.uri("/"), "1", ""));
+        let (response, ()) = tokio::join!(get, script);
+        response.unwrap_err();
+    }
+    assert!(downgrade.snapshot().origins.is_empty(), "{:?}", downgrade.snapshot());
 }

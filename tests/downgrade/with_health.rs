@@ -13,7 +13,7 @@ use tower_redial::{ConnectionHealth, Downgrade, RetryOnCanceledLayer};
 
 use crate::setup::{Ill, after, both, is_over_http1, quiet};
 use crate::support::tls::Identity;
-use crate::support::{Fault, clients, reason};
+use crate::support::{Fault, ScriptedServer, clients, reason, setting};
 
 type Watched = BoxCloneSyncService<Request<Full<Bytes>>, Response<ResponseBody<Incoming>>, BoxError>;
 
@@ -74,5 +74,48 @@ async fn silence_is_a_death() {
         }
         assert!(is_over_http1(&downgrade), "inside: {health_inside}");
         assert_eq!((server.counters().streams, server.counters().http1_requests), (2, 5));
+    }
+}
+
+/// Requests over HTTP/1.1 do not wait for room on an HTTP/2 connection, which others need.
+#[tokio::test]
+async fn the_peers_stream_limit_does_not_hold_http1_back() {
+    for health_inside in [true, false] {
+        let server = ScriptedServer::bind_tls().await;
+        let (downgrade, health) = (quiet().build(), ConnectionHealth::default());
+        let service = stack(&downgrade, &health, server.identity(), health_inside);
+        let call = |grpc: bool| {
+            let mut request = clients::post(server.uri("/"), "1", "body");
+            if grpc {
+                request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+            }
+            service.clone().oneshot(request)
+        };
+        let script = async {
+            let mut conn = server.accept_with(&[(setting::MAX_CONCURRENT_STREAMS, 2)]).await;
+            let request = conn.request().await;
+            conn.reset(request.stream_id, reason::HTTP_1_1_REQUIRED).await;
+            let mut http1 = server.accept_h1().await;
+            let request = http1.request().await;
+            http1.read_body(&request).await;
+            http1.respond(200, &[("connection", "close")], "").await;
+            http1.close().await;
+        };
+        let (response, ()) = tokio::join!(call(false), script);
+        response.unwrap().into_body().collect().await.unwrap();
+        // A call that fills what may be used of the limit, and no connection of HTTP/1.1 there.
+        let grpc = tokio::spawn(call(true));
+        let mut conn = server.accept_with(&[(setting::MAX_CONCURRENT_STREAMS, 2)]).await;
+        conn.request().await;
+        conn.round_trip().await;
+        let script = async {
+            let mut http1 = server.accept_h1().await;
+            let request = http1.request().await;
+            http1.read_body(&request).await;
+            http1.respond(200, &[], "").await;
+        };
+        let (response, ()) = tokio::join!(call(false), script);
+        assert_eq!(response.unwrap().status(), 200, "inside: {health_inside}");
+        grpc.abort();
     }
 }

@@ -119,6 +119,20 @@ fn a_probe_that_shows_nothing_makes_room_for_the_next() {
     assert_eq!(machine.probed(second, Outcome::Answered, secs(310)), Some(EventKind::Restored));
 }
 
+/// Also where only HTTP_1_1_REQUIRED downgrades, and the probe itself got no connection.
+#[test]
+fn a_death_since_the_probe_began_decides_it() {
+    let mut machine = Machine::new(Settings::default());
+    let before = machine.epoch();
+    machine.required(secs(0));
+    let meanwhile = machine.epoch();
+    let first = probe(&mut machine, secs(300));
+    assert_eq!((machine.died(before, secs(301)), machine.died(meanwhile, secs(301))), (None, None), "old news");
+    assert_eq!(die(&mut machine, secs(301)), DOWNGRADED);
+    assert_eq!(machine.probed(first, Outcome::Nothing, secs(302)), None);
+    assert_eq!(machine.route(secs(600)), (Route::Http1, None));
+}
+
 #[test]
 fn for_ever_is_for_ever() {
     let mut machine = Machine::new(Settings { after: None, lasting: Duration::MAX });
@@ -134,6 +148,8 @@ enum Step {
     End(usize, Outcome),
     /// The attempt's connection dies, told by its socket.
     Die(usize),
+    /// One that begins now.
+    DieAtOnce,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -145,6 +161,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Just(Step::Request),
         (any::<usize>(), outcome).prop_map(|(n, outcome)| Step::End(n, outcome)),
         any::<usize>().prop_map(Step::Die),
+        Just(Step::DieAtOnce),
     ];
     prop::collection::vec(step, 1..200)
 }
@@ -161,6 +178,7 @@ proptest! {
         let mut under_way = Vec::new();
         let mut downgraded: Option<Duration> = None;
         let mut trouble = false;
+        let mut deciding = false;
         for step in steps {
             let event = match step {
                 Step::Wait(seconds) => {
@@ -172,8 +190,8 @@ proptest! {
                     match route {
                         Route::Http1 => prop_assert!(downgraded.is_some(), "over HTTP/1.1 without a downgrade"),
                         Route::Probe(_) => {
-                            let others = under_way.iter().filter(|route| matches!(route, Route::Probe(_))).count();
-                            prop_assert_eq!(others, 0, "two probes");
+                            prop_assert!(!deciding, "two probes");
+                            deciding = true;
                             prop_assert!(now >= downgraded.expect("a downgrade") + LASTING, "a probe before its time");
                             under_way.push(route);
                         }
@@ -204,8 +222,15 @@ proptest! {
                     }
                     _ => None,
                 },
+                Step::DieAtOnce => {
+                    trouble = true;
+                    machine.died(machine.epoch(), now)
+                }
                 Step::End(..) | Step::Die(_) => None,
             };
+            if matches!(event, Some(EventKind::Downgraded { .. } | EventKind::Restored | EventKind::Inconclusive)) {
+                deciding = false;
+            }
             match event {
                 Some(EventKind::Downgraded { .. }) => {
                     prop_assert!(trouble, "without any sign");

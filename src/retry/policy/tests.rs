@@ -57,6 +57,18 @@ fn a_goaway_is_trusted_where_the_caller_says_so() {
     assert_eq!(Policy { trust_goaway: true, ..Policy::default() }.decide(&closed, 0.5), Err(Stop::NotIdempotent));
 }
 
+/// X1: HTTP_1_1_REQUIRED, where the next attempt goes over HTTP/1.1, is resent at once, and by GOAWAY is no other proof than any.
+#[test]
+fn http_1_1_required_is_resent_at_once() {
+    for fate in [Fate::NotProcessed, Fate::Unknown] {
+        let plan = Policy::default().decide(&case(fate, Cause::Http11Required, Safety::Idempotent), 0.5).unwrap();
+        assert_eq!((plan.lane, plan.wait), (Lane::Transparent, Duration::ZERO), "{fate}");
+    }
+    let post = case(Fate::Unknown, Cause::Http11Required, Safety::OnProof);
+    assert_eq!(Policy::default().decide(&post, 0.5), Err(Stop::NotIdempotent));
+    assert!(Policy { trust_goaway: true, ..Policy::default() }.decide(&post, 0.5).is_ok());
+}
+
 #[test]
 fn timeouts_are_resent_where_the_caller_asked_and_it_is_safe() {
     let asked = Policy { resend_timeouts: true, ..Policy::default() };
