@@ -10,6 +10,7 @@ use reqwest::{Body, Request, Response};
 use tower::Service;
 
 use super::request::{clone, into_http};
+use crate::resume::CameFrom;
 
 /// Sends the request that it was made with, and after it copies of it.
 #[derive(Debug)]
@@ -71,6 +72,13 @@ where
     type Output = Result<http::Response<Body>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().future.poll(cx).map_ok(into_http)
+        self.project().future.poll(cx).map_ok(|response| {
+            let came_from = response.url().as_str().parse().map(CameFrom);
+            let mut response = into_http(response);
+            if let Ok(came_from) = came_from {
+                response.extensions_mut().insert(came_from);
+            }
+            response
+        })
     }
 }

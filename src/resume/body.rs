@@ -8,8 +8,9 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
+use super::Incomplete;
 use super::resuming::Resuming;
-use super::{Incomplete, Why};
+use super::unknown::Unknown;
 use crate::body::Whole;
 
 pin_project! {
@@ -34,8 +35,7 @@ where
     S: Service<Request<B>>,
 {
     Other,
-    /// Why, and how many bytes were given.
-    Unknown(Why, u64),
+    Unknown(Box<Unknown>),
     Download(Box<Resuming<S, B>>),
     Failed(Incomplete),
     Ended,
@@ -51,8 +51,8 @@ where
     }
 
     /// One that cannot be resumed.
-    pub(super) const fn unknown(body: Whole<R>, why: Why) -> Self {
-        Self { body: Some(body), kind: Kind::Unknown(why, 0) }
+    pub(super) fn unknown(body: Whole<R>, unknown: Unknown) -> Self {
+        Self { body: Some(body), kind: Kind::Unknown(Box::new(unknown)) }
     }
 
     pub(super) fn download(body: Whole<R>, resuming: Resuming<S, B>) -> Self {
@@ -83,17 +83,18 @@ where
                 Err(incomplete) => Err(incomplete),
             },
             Kind::Other => return poll_body(this.body, cx),
-            Kind::Unknown(why, received) => match ready!(poll_body(this.body.as_mut(), cx)) {
-                Some(Err(error)) => {
-                    let expected = this.body.as_ref().as_pin_ref().and_then(|body| body.expected());
-                    Err(Incomplete { received: *received, expected, resumes: 0, why: *why, source: Some(error) })
-                }
-                frame => {
-                    let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-                    *received = received.saturating_add(data.map_or(0, |data| data.len() as u64));
+            Kind::Unknown(unknown) => {
+                let frame = ready!(poll_body(this.body.as_mut(), cx));
+                if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+                    unknown.take(data);
                     return Poll::Ready(frame);
                 }
-            },
+                let expected = this.body.as_ref().as_pin_ref().and_then(|body| body.expected());
+                match frame {
+                    Some(Err(error)) => Err(unknown.fail(expected, error)),
+                    end => unknown.finish(expected).map(|()| end.and_then(Result::ok)),
+                }
+            }
             Kind::Failed(incomplete) => return Poll::Ready(Some(Err(incomplete.again().into()))),
             Kind::Ended => return Poll::Ready(None),
         };
@@ -106,7 +107,8 @@ where
     fn is_end_stream(&self) -> bool {
         let ends = self.body.as_ref().is_some_and(Body::is_end_stream);
         match &self.kind {
-            Kind::Other | Kind::Unknown(..) => ends,
+            Kind::Other => ends,
+            Kind::Unknown(unknown) => ends && unknown.is_checked(),
             Kind::Download(resuming) => ends && resuming.is_checked(),
             Kind::Failed(_) => false,
             Kind::Ended => true,
@@ -162,7 +164,8 @@ where
                 },
                 Err(end) => {
                     resuming.finish()?;
-                    return Poll::Ready(Ok(end.into_trailers().ok().map(Frame::trailers)));
+                    let trailers = end.into_trailers().ok().map(|trailers| resuming.trailers(trailers));
+                    return Poll::Ready(Ok(trailers.map(Frame::trailers)));
                 }
             },
             Poll::Ready(None) => {
@@ -189,7 +192,7 @@ where
         let mut body = f.debug_struct("ResumeBody");
         match &self.kind {
             Kind::Other => body.field("kind", &"Other"),
-            Kind::Unknown(why, _) => body.field("not_resumable", why),
+            Kind::Unknown(unknown) => body.field("not_resumable", &unknown.why()),
             Kind::Download(resuming) => body.field("download", resuming.progress()),
             Kind::Failed(incomplete) => body.field("failed", incomplete),
             Kind::Ended => body.field("kind", &"Ended"),

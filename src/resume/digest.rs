@@ -19,18 +19,23 @@ pub(super) enum Announced {
 
 impl Announced {
     /// The strongest that is known of those in the field; other algorithms, and what cannot be read, are passed over (RFC 9530, section 3).
+    /// Of several of one algorithm the last counts (RFC 8941, section 3.2).
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut found = None;
-        for value in headers.get_all(REPR_DIGEST) {
-            for member in value.as_bytes().split(|byte| *byte == b',') {
-                match member_of(member.trim_ascii()) {
-                    Some(digest @ Self::Sha512(_)) => return Some(digest),
-                    Some(digest) => found = Some(digest),
-                    None => {}
-                }
-            }
+        let values = headers.get_all(REPR_DIGEST).iter();
+        let members = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        members.filter_map(|member| member_of(member.trim_ascii())).reduce(|found, next| match (&found, &next) {
+            (Self::Sha512(_), Self::Sha256(_)) => found,
+            _ => next,
+        })
+    }
+
+    /// Whether no content has both.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sha256(one), Self::Sha256(other)) => one != other,
+            (Self::Sha512(one), Self::Sha512(other)) => one != other,
+            _ => false,
         }
-        found
     }
 }
 

@@ -78,7 +78,7 @@ impl Error for Incomplete {
 pub enum Why {
     /// The response has no strong validator: an answer with the rest could not be told from another version's.
     NoValidator,
-    /// The response does not say how long it is. Its bytes may also be those of a layer that decoded it.
+    /// The response, or the answer with the rest, does not say how long it is. Its bytes may also be those of a layer that decoded it.
     NoLength,
     /// A content coding is applied: which bytes the rest has is not known.
     Encoded,
@@ -86,10 +86,14 @@ pub enum Why {
     NoRanges,
     /// The answer has another validator: the representation has changed.
     Changed,
+    /// The answer does not say that it is of the same representation.
+    Unproven,
+    /// The answer came from another URL than the response: a redirect led elsewhere than before.
+    Elsewhere,
     /// The server sent the same once more from its beginning, and
     /// [`allow_restart`](super::ResumeLayer::allow_restart) is not set.
     RangeIgnored,
-    /// The answer is not the range that was asked for, or not all of it.
+    /// What came is not the range that was asked for, or not all of it.
     WrongRange,
     /// The request for the rest was answered with this status.
     Status(StatusCode),
@@ -97,7 +101,7 @@ pub enum Why {
     TooLong,
     /// All bytes are there, and do not have the digest that the server announced.
     Digest,
-    /// All bytes are there, and the trailers that the response announced are not.
+    /// All bytes are there, and the body failed before the trailers that the response announced.
     NoTrailers,
     /// The request for the rest failed so that another cannot help.
     Permanent,
@@ -121,6 +125,8 @@ impl Why {
             Self::Encoded => "encoded",
             Self::NoRanges => "no_ranges",
             Self::Changed => "changed",
+            Self::Unproven => "unproven",
+            Self::Elsewhere => "elsewhere",
             Self::RangeIgnored => "range_ignored",
             Self::WrongRange => "wrong_range",
             Self::Status(_) => "status",
@@ -144,8 +150,10 @@ impl fmt::Display for Why {
             Self::Encoded => "a content coding is applied to it",
             Self::NoRanges => "the server gives no single ranges of it",
             Self::Changed => "it has changed on the server",
+            Self::Unproven => "the answer does not say that it is of the same version",
+            Self::Elsewhere => "the rest would have come from another URL",
             Self::RangeIgnored => "the server sent it from its beginning again",
-            Self::WrongRange => "the server sent another range than the rest",
+            Self::WrongRange => "the server sent another range than was asked for",
             Self::Status(status) => return write!(f, "the request for the rest was answered with {status}"),
             Self::TooLong => "the server sent more than it said",
             Self::Digest => "its bytes do not have the digest that the server announced",

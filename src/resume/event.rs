@@ -5,7 +5,7 @@ use http::Uri;
 use http::request::Parts;
 
 use super::Why;
-use crate::fate::Failure;
+use crate::fate::Cause;
 
 /// A download that broke and what was decided about it, as [`ResumeLayer::on_resume`](super::ResumeLayer::on_resume) is told.
 ///
@@ -24,11 +24,13 @@ pub struct Event<'a> {
 #[non_exhaustive]
 pub enum Break {
     /// The response's body, or the request for the rest, failed.
-    Failed(Failure),
+    Failed(Cause),
     /// The body ended cleanly, but early.
     Short,
     /// Nothing came for the [`stall_timeout`](super::ResumeLayer::stall_timeout).
     Stalled,
+    /// The answer to the request for the rest cannot be joined on.
+    Refused,
     /// All bytes were there; see [`Why::Digest`] and [`Why::NoTrailers`].
     AtTheEnd,
 }
@@ -89,9 +91,10 @@ impl Break {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Failed(failure) => failure.cause().label(),
+            Self::Failed(cause) => cause.label(),
             Self::Short => "short",
             Self::Stalled => "stalled",
+            Self::Refused => "refused_rest",
             Self::AtTheEnd => "at_the_end",
         }
     }

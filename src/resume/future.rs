@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::ResumeBody;
+use super::digest::{self, Running};
 use super::layer::Config;
 use super::part::Content;
 use super::range::Asked;
 use super::resuming::Resuming;
+use super::unknown::Unknown;
+use super::{ResumeBody, Why};
 use crate::body::Whole;
 
 pin_project! {
@@ -43,6 +45,8 @@ pub(super) struct Kept<S> {
     pub(super) service: S,
     pub(super) head: Parts,
     pub(super) asked: Asked,
+    /// No coding was asked for.
+    pub(super) is_identity: bool,
     pub(super) config: Arc<Config>,
 }
 
@@ -84,10 +88,17 @@ impl<S> Kept<S> {
         let mut response = Whole::of(response, &self.head.method);
         match content {
             Content::Other => response.map(ResumeBody::other),
-            Content::Unknown(why) => response.map(|body| ResumeBody::unknown(body, why)),
+            Content::Unknown(why) => {
+                // What a coding was asked of may have been decoded below, and the digest is of what was coded.
+                let is_all = why == Why::NoLength && response.status() == StatusCode::OK && self.is_identity;
+                let digest = is_all.then(|| digest::Announced::of(response.headers())).flatten();
+                let digest = digest.filter(|_| self.config.check_digest).map(|digest| Running::new(&digest));
+                response.map(|body| ResumeBody::unknown(body, Unknown::new(why, digest)))
+            }
             Content::Part(part) => {
                 let length = part.length();
-                let resuming = Resuming::new(self.service, self.head, self.config, part);
+                let came_from = response.extensions().get().cloned();
+                let resuming = Resuming::new(self.service, self.head, self.config, part, came_from);
                 response.extensions_mut().insert(resuming.progress().clone());
                 // Where the head's length is that of a range, it says the same as this.
                 response.map(|body| ResumeBody::download(Whole::new(body.into_inner(), Some(length)), resuming))

@@ -95,6 +95,7 @@
 //! Waits and the stall timeout need a tokio runtime with its timer enabled, as [`retry`](crate::retry#runtime)'s do.
 
 mod body;
+mod came_from;
 mod digest;
 mod download;
 mod error;
@@ -109,9 +110,12 @@ mod service;
 mod timer;
 #[cfg(feature = "tracing")]
 mod trace;
+mod unknown;
 mod validator;
 
 pub use self::body::ResumeBody;
+#[cfg(feature = "reqwest")]
+pub(crate) use self::came_from::CameFrom;
 pub use self::error::{Incomplete, Why};
 pub use self::event::{Break, Decision, Event};
 pub use self::future::ResponseFuture;

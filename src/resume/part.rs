@@ -55,8 +55,8 @@ impl Content {
             (None, Announced::Length(length)) => (0, length, length),
             (None, _) => return Self::Unknown(Why::NoLength),
             (Some(range), length) => {
-                if !agrees(length, range.last - range.first + 1) {
-                    return Self::Unknown(Why::WrongRange);
+                if let Err(why) = agrees(length, range.last - range.first + 1) {
+                    return Self::Unknown(why);
                 }
                 (range.first, range.last + 1, range.complete)
             }
@@ -90,8 +90,9 @@ impl Part {
         if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
             return Err(Why::Status(status));
         }
+        validator.check(headers)?;
         let digest = digest::Announced::of(headers);
-        if !validator.matches(headers) || (digest.is_some() && self.digest.is_some() && digest != self.digest) {
+        if digest.zip(self.digest.as_ref()).is_some_and(|(digest, first)| digest.contradicts(first)) {
             return Err(Why::Changed);
         }
         if is_encoded(headers) {
@@ -102,11 +103,11 @@ impl Part {
             let wanted = ContentRange { first: position, last: self.end - 1, complete: self.complete };
             let is_it = ContentRange::of(headers) == Some(wanted) && !is_multipart(headers);
             let length_of_it = self.end - position;
-            return if is_it && agrees(length, length_of_it) {
-                Ok(Rest { skip: 0, length: length_of_it })
-            } else {
-                Err(Why::WrongRange)
-            };
+            if !is_it {
+                return Err(Why::WrongRange);
+            }
+            agrees(length, length_of_it)?;
+            return Ok(Rest { skip: 0, length: length_of_it });
         }
         match length {
             Announced::Length(length) if length != self.complete => Err(Why::Changed),
@@ -126,12 +127,13 @@ pub(super) struct Rest {
     pub(super) length: u64,
 }
 
-/// A range needs no `Content-Length`, but where there is one it has to be right.
-fn agrees(announced: Announced, length: u64) -> bool {
+/// HTTP asks for no `Content-Length` beside a range. But a layer that decodes takes it away, with the coding, and leaves the
+/// range, which counts bytes that were coded.
+fn agrees(announced: Announced, length: u64) -> Result<(), Why> {
     match announced {
-        Announced::Length(announced) => announced == length,
-        Announced::Unsaid => true,
-        Announced::Nothing => false,
+        Announced::Length(announced) if announced == length => Ok(()),
+        Announced::Length(_) => Err(Why::WrongRange),
+        Announced::Unsaid | Announced::Nothing => Err(Why::NoLength),
     }
 }
 

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,10 +8,11 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tower::util::rng::{HasherRng, Rng};
 use tower::{BoxError, Service};
 
+use super::came_from::CameFrom;
 use super::digest::Running;
 use super::download::Download;
 use super::event::{Break, Decision, Event};
@@ -20,7 +22,8 @@ use super::timer::Timer;
 use super::{Incomplete, Progress, Why, range};
 use crate::body::{Whole, WrongLength};
 use crate::body_use::BodyUse;
-use crate::fate::{Failure, Fate};
+use crate::fate::{Cause, Failure, Fate, sources};
+use crate::timer::can_wait;
 
 /// All that a download needs beside the body that is being read.
 pub(super) struct Resuming<S, B>
@@ -31,6 +34,7 @@ where
     /// The caller's request, as the first attempt had it.
     head: Parts,
     config: Arc<Config>,
+    came_from: Option<CameFrom>,
     download: Download,
     progress: Progress,
     digest: Option<Running>,
@@ -38,6 +42,8 @@ where
     skip: u64,
     /// The body that is being read has more behind the part.
     has_more: bool,
+    /// The body that is being read, or one before it, was a part of the part.
+    is_joined: bool,
     phase: Phase<S::Future>,
     broke: Break,
     source: Option<BoxError>,
@@ -56,17 +62,19 @@ impl<S, B> Resuming<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn new(service: S, head: Parts, config: Arc<Config>, part: Part) -> Self {
+    pub(super) fn new(service: S, head: Parts, config: Arc<Config>, part: Part, came_from: Option<CameFrom>) -> Self {
         let digest = part.digest.as_ref().filter(|_| config.check_digest && part.is_all()).map(Running::new);
         Self {
             service,
             head,
             config,
+            came_from,
             progress: Progress::new(part.length()),
             download: Download::new(part),
             digest,
             skip: 0,
             has_more: false,
+            is_joined: false,
             phase: Phase::Reading,
             broke: Break::Short,
             source: None,
@@ -99,7 +107,9 @@ where
 
     /// What is new in a frame's data; nothing, if that was all delivered before.
     pub(super) fn take(&mut self, mut data: impl Buf) -> Result<Option<Bytes>, Incomplete> {
-        self.timer.disarm();
+        if data.has_remaining() {
+            self.timer.disarm();
+        }
         let skip = self.skip.min(data.remaining() as u64);
         data.advance(skip as usize);
         self.skip -= skip;
@@ -119,6 +129,14 @@ where
         Ok(Some(bytes))
     }
 
+    /// The trailers of the whole: what those of a rest say of the rest's own content is left out (RFC 9530, section 2).
+    pub(super) fn trailers(&self, mut trailers: HeaderMap) -> HeaderMap {
+        if self.is_joined {
+            trailers.remove("content-digest");
+        }
+        trailers
+    }
+
     /// All bytes came, and nothing after them.
     pub(super) fn finish(&mut self) -> Result<(), Incomplete> {
         self.check_digest()?;
@@ -136,7 +154,7 @@ where
     /// Nothing has come for too long. Where there is no use in it, nobody waits for that.
     pub(super) fn is_stalled(&mut self, cx: &mut Context<'_>) -> bool {
         let can_help = self.download.part.validator.is_ok() || self.download.missing() == 0;
-        can_help && self.timer.poll(self.config.stall_timeout, cx).is_ready()
+        can_help && self.timer.poll_stalled(self.config.stall_timeout, cx).is_ready()
     }
 
     /// The body that was being read stands still, or has failed. `Ok(true)` if nothing was missing but its end.
@@ -145,7 +163,7 @@ where
         let broke = match (&error, wrong) {
             (None, _) => Break::Stalled,
             (Some(_), Some(_)) => Break::Short,
-            (Some(error), None) => failed(error),
+            (Some(error), None) => Break::Failed(cause(&**error)),
         };
         if wrong.is_some_and(|wrong| wrong.received() > wrong.expected()) {
             return Err(self.give_up(broke, error, Why::TooLong));
@@ -167,7 +185,7 @@ where
             self.config.rules.limits.deposit(&self.head.uri);
         }
         self.broke = broke;
-        self.source = source.or_else(|| self.source.take());
+        self.source = source;
         self.waited = Duration::ZERO;
         self.wait_or(Why::NoProgress)
     }
@@ -175,7 +193,7 @@ where
     /// Waits for the next attempt; gives up for this reason where there were too many that brought nothing.
     fn wait_or(&mut self, exhausted: Why) -> Result<(), Incomplete> {
         let wait = match self.download.wait(&self.config.rules, HasherRng::new().next_f64()) {
-            Ok(wait) if wait.is_zero() || self.timer.is_able() => wait,
+            Ok(wait) if wait.is_zero() || can_wait() => wait,
             Ok(_) => return Err(self.stop(Why::NoTimer)),
             Err(Why::NoProgress) => return Err(self.stop(exhausted)),
             Err(why) => return Err(self.stop(why)),
@@ -235,9 +253,11 @@ where
                 Phase::Waiting(wait) => {
                     let wait = *wait;
                     if !wait.is_zero() {
-                        ready!(self.timer.poll(wait, cx));
+                        match self.timer.poll(wait, cx) {
+                            Some(waited) => ready!(waited),
+                            None => return Poll::Ready(Err(self.stop(Why::NoTimer))),
+                        }
                     }
-                    self.timer.disarm();
                     self.phase = Phase::Readying;
                     // Who never waits must not keep the task's other futures from their turn.
                     if wait.is_zero() {
@@ -263,8 +283,7 @@ where
     fn ask(&mut self) -> Result<(), Incomplete> {
         self.timer.disarm();
         if !self.config.rules.limits.withdraw(&self.head.uri) {
-            // What the service keeps ready for this request is not kept while it waits.
-            self.service = self.service.clone();
+            self.let_go();
             return self.wait_or(Why::BudgetExhausted);
         }
         self.report(Decision::Resume { waited: self.waited });
@@ -289,28 +308,45 @@ where
         head
     }
 
+    /// What the service keeps ready for a request, or the place that it has in a queue for it, is not kept while the download
+    /// waits.
+    fn let_go(&mut self) {
+        self.service = self.service.clone();
+    }
+
     fn ask_failed(&mut self, error: BoxError) -> Result<(), Incomplete> {
-        let broke = failed(&error);
-        if matches!(broke, Break::Failed(failure) if failure.fate() == Fate::Permanent) {
-            return Err(self.give_up(broke, Some(error), Why::Permanent));
+        let failure = Failure::of(&*error, BodyUse::Untouched);
+        // What nobody knows may pass, and a request that only reads can be made again.
+        if failure.fate() == Fate::Permanent && failure.cause() != Cause::Other {
+            return Err(self.give_up(Break::Failed(failure.cause()), Some(error), Why::Permanent));
         }
-        self.broke(broke, Some(error))
+        self.let_go();
+        self.broke(Break::Failed(cause(&*error)), Some(error))
     }
 
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Incomplete>> {
-        self.timer.poll(self.config.stall_timeout, cx).map(|()| self.broke(Break::Stalled, None))
+        self.timer.poll_stalled(self.config.stall_timeout, cx).map(|()| {
+            self.let_go();
+            self.broke(Break::Stalled, None)
+        })
     }
 
     fn join(&mut self, response: Response<R>) -> Result<Whole<R>, Incomplete> {
         self.timer.disarm();
         self.phase = Phase::Reading;
         let (head, body) = response.into_parts();
+        let elsewhere =
+            self.came_from.as_ref().zip(head.extensions.get()).is_some_and(|(then, now)| !then.is_where(now));
+        if elsewhere {
+            return Err(self.give_up(Break::Refused, None, Why::Elsewhere));
+        }
         let position = self.download.position();
         let rest = self.download.part.rest(position, self.config.allow_restart, head.status, &head.headers);
         let rest = match rest {
             Ok(rest) => rest,
-            Err(why) => return Err(self.stop(why)),
+            Err(why) => return Err(self.give_up(Break::Refused, None, why)),
         };
+        self.is_joined |= head.status == StatusCode::PARTIAL_CONTENT;
         self.skip = rest.skip;
         self.has_more = rest.length > rest.skip + self.download.missing();
         if rest.skip == 0 {
@@ -320,6 +356,8 @@ where
     }
 }
 
-fn failed(error: &BoxError) -> Break {
-    Break::Failed(Failure::of(&**error, BodyUse::Untouched))
+/// The first cause that is known down the chain: errors of a body's are wrapped by clients in errors that say nothing of it.
+fn cause(error: &(dyn Error + 'static)) -> Cause {
+    let causes = sources(error).map(|error| Failure::of(error, BodyUse::Untouched).cause());
+    causes.into_iter().find(|cause| *cause != Cause::Other).unwrap_or(Cause::Other)
 }

@@ -73,10 +73,11 @@ impl<S> Ready<S> {
             let reader = Reader::Plain(request.method().clone());
             return ResponseFuture::new(service.call(request), reader);
         }
-        request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
+        let identity = HeaderValue::from_static("identity");
+        let is_identity = *request.headers_mut().entry(ACCEPT_ENCODING).or_insert_with(|| identity.clone()) == identity;
         let (head, body) = request.into_parts();
         let future = service.call(Request::from_parts(head.clone(), body));
-        let kept = Kept { service, head, asked, config };
+        let kept = Kept { service, head, asked, is_identity, config };
         ResponseFuture::new(future, Reader::Resuming(Box::new(kept)))
     }
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use http::header::{DATE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::Why;
+
 /// How much older than the response a modification date has to be (RFC 9110, section 8.8.2.2): the representation might have changed twice in
 /// the second that it names, and clocks differ.
 const OLD_ENOUGH: Duration = Duration::from_secs(60);
@@ -33,15 +35,18 @@ impl Validator {
         }
     }
 
-    /// Whether another response is of the same representation.
-    pub(super) fn matches(&self, headers: &HeaderMap) -> bool {
-        match self {
-            Self::ETag(tag) => matches!(single(headers, &ETAG), Field::One(other) if other == tag),
+    /// Whether another response says that it is of the same representation.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Why> {
+        let (name, value) = match self {
+            Self::ETag(tag) => (&ETAG, tag),
             // A tag where there was none is another server's, or another version of it.
-            Self::LastModified(date) => {
-                matches!(single(headers, &LAST_MODIFIED), Field::One(other) if other == date)
-                    && !headers.contains_key(ETAG)
-            }
+            Self::LastModified(_) if headers.contains_key(ETAG) => return Err(Why::Changed),
+            Self::LastModified(date) => (&LAST_MODIFIED, date),
+        };
+        match single(headers, name) {
+            Field::One(other) if other == value => Ok(()),
+            Field::Missing => Err(Why::Unproven),
+            Field::One(_) | Field::Several => Err(Why::Changed),
         }
     }
 
@@ -132,15 +137,15 @@ mod tests {
     #[test]
     fn the_same_is_the_same() {
         let validator = tag(r#""a""#).unwrap();
-        assert!(validator.matches(&headers(&[("etag", r#""a""#)])));
-        for other in
-            [&[][..], &[("etag", r#"W/"a""#)], &[("etag", r#""b""#)], &[("etag", r#""a""#), ("etag", r#""b""#)]]
-        {
-            assert!(!validator.matches(&headers(other)), "{other:?}");
+        assert_eq!(validator.check(&headers(&[("etag", r#""a""#)])), Ok(()));
+        assert_eq!(validator.check(&headers(&[])), Err(Why::Unproven));
+        for other in [&[("etag", r#"W/"a""#)][..], &[("etag", r#""b""#)], &[("etag", r#""a""#), ("etag", r#""b""#)]] {
+            assert_eq!(validator.check(&headers(other)), Err(Why::Changed), "{other:?}");
         }
         let date = Validator::LastModified(HeaderValue::from_static(DAY.1));
-        assert!(date.matches(&headers(&[("last-modified", DAY.1)])));
-        assert!(!date.matches(&headers(&[DAY])));
-        assert!(!date.matches(&headers(&[("last-modified", DAY.1), ("etag", r#""a""#)])));
+        assert_eq!(date.check(&headers(&[("last-modified", DAY.1)])), Ok(()));
+        assert_eq!(date.check(&headers(&[DAY])), Err(Why::Unproven));
+        let tagged = headers(&[("last-modified", DAY.1), ("etag", r#""a""#)]);
+        assert_eq!(date.check(&tagged), Err(Why::Changed));
     }
 }

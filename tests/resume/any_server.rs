@@ -28,6 +28,8 @@ struct Case {
     digest: ServerDigest,
     range: Option<String>,
     restart: bool,
+    /// What each head and each piece takes; less than a stall.
+    delay: u64,
     turns: Vec<Turn>,
 }
 
@@ -93,8 +95,10 @@ fn ranges() -> impl Strategy<Value = Option<String>> {
 fn cases() -> impl Strategy<Value = Case> {
     let digests =
         prop_oneof![3 => Just(ServerDigest::None), 1 => Just(ServerDigest::Right), 1 => Just(ServerDigest::Wrong)];
-    (0..300_usize, kinds(), digests, ranges(), any::<bool>(), vec(turns(), 1..9))
-        .prop_map(|(size, kind, digest, range, restart, turns)| Case { size, kind, digest, range, restart, turns })
+    let delays = prop_oneof![3 => Just(0_u64), 1 => Just(4)];
+    (0..300_usize, kinds(), digests, ranges(), any::<bool>(), delays, vec(turns(), 1..9)).prop_map(
+        |(size, kind, digest, range, restart, delay, turns)| Case { size, kind, digest, range, restart, delay, turns },
+    )
 }
 
 /// What the first response says that it has.
@@ -109,6 +113,7 @@ fn part_of(response: &http::response::Parts, version: u64, size: usize) -> Bytes
 async fn play(case: &Case) -> Result<bool, TestCaseError> {
     let first = case.turns[0];
     let server = Server::new(case.size, case.kind, case.digest, case.turns.clone());
+    let server = server.slow(Duration::from_secs(case.delay));
     let limits = Limits::after_loss().max_resends(IN_A_ROW).without_budget();
     let layer = ResumeLayer::new().limits(limits).max_resumes(MAX_RESUMES).allow_restart(case.restart);
     let client = layer.stall_timeout(Duration::from_secs(5)).layer(server.clone());
@@ -171,6 +176,9 @@ async fn play(case: &Case) -> Result<bool, TestCaseError> {
     // R1: nothing is lost that could have been had.
     let honest = case.kind.is_strong() && case.digest != ServerDigest::Wrong && case.turns.iter().all(Turn::is_honest);
     if honest {
+        // What is slow has not stalled.
+        let broken = case.turns.iter().take_while(|turn| turn.breaks()).count();
+        prop_assert!(server.requests() <= broken + 1, "{} requests", server.requests());
         let bounded = ended.err().and_then(|error| error.downcast::<Incomplete>().ok()).map(|error| error.why());
         prop_assert!(matches!(bounded, None | Some(Why::NoProgress | Why::MaxResumes)), "{:?}", bounded);
         return Ok(bounded.is_none());

@@ -159,7 +159,8 @@ async fn serve(server: &ScriptedServer, protocol: Protocol, way: Way, resumed: b
                 };
                 let request = conn.request().await;
                 let (range, bytes) = rest_of(&request);
-                let head = [("etag", TAG), ("content-range", &*range)];
+                let length = bytes.len().to_string();
+                let head = [("etag", TAG), ("content-range", &*range), ("content-length", &*length)];
                 conn.respond(request.stream_id, 206, &head, bytes).await;
                 conn.until_closed().await;
             }

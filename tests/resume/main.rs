@@ -7,3 +7,4 @@ mod reference;
 mod rules;
 #[path = "../support/mod.rs"]
 mod support;
+mod waits;

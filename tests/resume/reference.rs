@@ -1,9 +1,12 @@
 //! A server that needs no socket, and does to a download whatever it is told: each request meets the next [`Turn`].
 
-use std::future::{Ready, ready};
+use std::future::Future;
 use std::io::{Error, ErrorKind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -12,6 +15,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Empty;
+use tokio::time::{Sleep, sleep};
 use tower::{BoxError, Service};
 
 use crate::support::files::noise;
@@ -94,6 +98,11 @@ pub(crate) struct Turn {
 impl Turn {
     pub(crate) const GOOD: Self = Self { changes: false, lie: Lie::None, ending: Ending::Whole };
 
+    /// Whether the download is not whole after it, or may not be.
+    pub(crate) fn breaks(&self) -> bool {
+        self.lie != Lie::None || matches!(self.ending, Ending::Short(_) | Ending::Failed(_) | Ending::Stalled(_))
+    }
+
     /// Whether a strict client can go on after it.
     pub(crate) fn is_honest(&self) -> bool {
         let honest = matches!(self.lie, Lie::None | Lie::Error | Lie::NotReady);
@@ -122,6 +131,16 @@ struct State {
     version: u64,
     requests: usize,
     seen: Vec<HeaderMap>,
+    /// Before each head, and before each piece of a body.
+    delay: Duration,
+    bodies: Arc<Bodies>,
+}
+
+/// What became of the bodies.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    alive: AtomicUsize,
+    given: AtomicUsize,
 }
 
 /// The content of a version.
@@ -133,8 +152,25 @@ impl Server {
     pub(crate) fn new(size: usize, kind: Kind, digest: ServerDigest, turns: Vec<Turn>) -> Self {
         let mut turns = turns.into_iter();
         let next = turns.next().unwrap_or(Turn::GOOD);
-        let seen = Vec::new();
-        Self(Arc::new(Mutex::new(State { size, kind, digest, turns, next, version: 1, requests: 0, seen })))
+        let (seen, delay, bodies) = (Vec::new(), Duration::ZERO, Arc::default());
+        let state = State { size, kind, digest, turns, next, version: 1, requests: 0, seen, delay, bodies };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// The same, but slow: each head and each piece takes this long.
+    pub(crate) fn slow(self, delay: Duration) -> Self {
+        self.0.lock().unwrap().delay = delay;
+        self
+    }
+
+    /// How many bytes all bodies have given.
+    pub(crate) fn given(&self) -> usize {
+        self.0.lock().unwrap().bodies.given.load(Ordering::Relaxed)
+    }
+
+    /// How many bodies there are that nobody has dropped.
+    pub(crate) fn alive(&self) -> usize {
+        self.0.lock().unwrap().bodies.alive.load(Ordering::Relaxed)
     }
 
     pub(crate) fn requests(&self) -> usize {
@@ -160,6 +196,7 @@ impl State {
 
     fn answer(&mut self, asked: &HeaderMap) -> Result<Response<Script>, BoxError> {
         self.requests += 1;
+        assert_eq!(self.bodies.alive.load(Ordering::Relaxed), 0, "the old body goes before the rest is asked for");
         self.seen.push(asked.clone());
         let turn = self.turn();
         if turn.changes {
@@ -170,12 +207,12 @@ impl State {
         match turn.lie {
             Lie::Error => return Err(Error::from(ErrorKind::ConnectionReset).into()),
             Lie::Status(status) => {
-                let answer = Response::builder().status(status).body(Script::new(Bytes::from("no"), Ending::Whole))?;
+                let answer = Response::builder().status(status).body(self.script(Bytes::from("no"), Ending::Whole))?;
                 return Ok(answer);
             }
             Lie::Redirect => {
                 let answer = Response::builder().status(302).header(LOCATION, "/elsewhere");
-                return Ok(answer.body(Script::new(Bytes::new(), Ending::Whole))?);
+                return Ok(answer.body(self.script(Bytes::new(), Ending::Whole))?);
             }
             _ => {}
         }
@@ -195,10 +232,14 @@ impl State {
             }
             Some(Some((first, last))) => self.part(turn.lie, first, last, &content, &mut head),
         };
-        let mut response = Response::new(Script::new(bytes, turn.ending));
+        let mut response = Response::new(self.script(bytes, turn.ending));
         *response.status_mut() = status;
         *response.headers_mut() = head;
         Ok(response)
+    }
+
+    fn script(&self, bytes: Bytes, ending: Ending) -> Script {
+        Script::new(bytes, ending, self.delay, Arc::clone(&self.bodies))
     }
 
     /// The bytes are those that the head speaks of, whatever was asked for.
@@ -306,7 +347,7 @@ fn text(text: String) -> HeaderValue {
 impl Service<Request<Empty<Bytes>>> for Server {
     type Response = Response<Script>;
     type Error = BoxError;
-    type Future = Ready<Result<Response<Script>, BoxError>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Script>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let mut state = self.0.lock().unwrap();
@@ -318,7 +359,14 @@ impl Service<Request<Empty<Bytes>>> for Server {
     }
 
     fn call(&mut self, request: Request<Empty<Bytes>>) -> Self::Future {
-        ready(self.0.lock().unwrap().answer(request.headers()))
+        let mut state = self.0.lock().unwrap();
+        let (answer, delay) = (state.answer(request.headers()), state.delay);
+        Box::pin(async move {
+            if !delay.is_zero() {
+                sleep(delay).await;
+            }
+            answer
+        })
     }
 }
 
@@ -328,16 +376,26 @@ pub(crate) struct Script {
     rest: Bytes,
     ending: Ending,
     ended: bool,
+    delay: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    bodies: Arc<Bodies>,
 }
 
 impl Script {
-    fn new(bytes: Bytes, ending: Ending) -> Self {
+    fn new(bytes: Bytes, ending: Ending, delay: Duration, bodies: Arc<Bodies>) -> Self {
+        bodies.alive.fetch_add(1, Ordering::Relaxed);
         let rest = match ending {
             Ending::Whole | Ending::Trailers | Ending::NoEnd => bytes,
             Ending::Short(at) | Ending::Failed(at) | Ending::Stalled(at) => bytes.slice(..at.min(bytes.len())),
             Ending::Long(by) => [&bytes[..], &vec![0; by + 1]].concat().into(),
         };
-        Self { rest, ending, ended: false }
+        Self { rest, ending, ended: false, delay, sleep: None, bodies }
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.bodies.alive.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -345,12 +403,15 @@ impl Body for Script {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if !self.delay.is_zero() && !self.ended {
+            let delay = self.delay;
+            ready!(self.sleep.get_or_insert_with(|| Box::pin(sleep(delay))).as_mut().poll(cx));
+            self.sleep = None;
+        }
         if !self.rest.is_empty() {
             let piece = self.rest.len().min(37);
+            self.bodies.given.fetch_add(piece, Ordering::Relaxed);
             return Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))));
         }
         match self.ending {
