@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use rustls::ClientConfig;
 
 use crate::client::Protocol;
+use crate::concurrency::Concurrency;
 use crate::tls;
 use crate::urls::{self, Target};
 
@@ -41,7 +42,15 @@ would never leave a silent connection. Each of the two gets a server of its own,
 With URLs it downloads those, at most --concurrency at a time, into files named as the URLs' last
 segments. A file appears whole or not at all: it gets its name when all of it has arrived and its
 length is what Content-Length promised, if there was one. A file that has the name already is
-replaced. Redirects are not followed: only a status of 2xx is a success.",
+replaced. Redirects are not followed: only a status of 2xx is a success.
+
+With --concurrency auto each origin has a number of its own. One download goes ahead; once the server
+has answered there may be 4. When as many as there may be at a time have ended well, there may be one
+more. When a connection fails, or a request is refused, there may be half as many, but 1 at least:
+once for all downloads that were under way then. A connection that is wound up with GOAWAY(NO_ERROR)
+has not failed. There are never more than the server's SETTINGS_MAX_CONCURRENT_STREAMS, or 100
+without that; over HTTP/1.1, 6. This is how TCP avoids congestion. With --bare the server's limit is
+not known.",
     after_long_help = "\
 Output:
   A table on stdout, or with --json one JSON document: {\"bare\": {...}, \"redial\": {...}}; with URLs
@@ -75,9 +84,9 @@ struct CommandLine {
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
 
-    /// How many downloads run at a time, over one client.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=250))]
-    concurrency: u16,
+    /// How many downloads run at a time, over one client: a number from 1 to 250, or `auto`.
+    #[arg(long, value_name = "N|auto", default_value = "4")]
+    concurrency: Concurrency,
 
     /// Fails a file that is not there whole after so many seconds, resends included.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
@@ -123,7 +132,7 @@ pub(crate) struct Args {
     /// Empty for the built-in server.
     pub(crate) urls: Vec<Target>,
     pub(crate) out: PathBuf,
-    pub(crate) concurrency: usize,
+    pub(crate) concurrency: Concurrency,
     pub(crate) timeout: Duration,
     pub(crate) head_timeout: Duration,
     pub(crate) json: bool,
@@ -184,7 +193,7 @@ impl CommandLine {
         Ok(Args {
             urls,
             out: self.out,
-            concurrency: usize::from(self.concurrency),
+            concurrency: self.concurrency,
             timeout: seconds(self.timeout),
             head_timeout: seconds(self.head_timeout.unwrap_or(head_timeout)),
             json: self.json,

@@ -18,6 +18,7 @@ use tower_redial::retry::Limits;
 use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::args::Args;
+use crate::concurrency::{Concurrency, Places};
 use crate::report::Resends;
 
 /// Either client. Its clones share one connection pool.
@@ -43,7 +44,7 @@ pub(crate) struct Setup {
     pub(crate) tls: ClientConfig,
     pub(crate) protocol: Protocol,
     pub(crate) head_timeout: Duration,
-    pub(crate) concurrency: usize,
+    pub(crate) concurrency: Concurrency,
     /// Watches the connections of the client that has the layers.
     pub(crate) health: ConnectionHealth,
     /// Counts the connections made.
@@ -63,16 +64,19 @@ impl Setup {
     }
 
     /// The same with the layers: two lines more, one around the connector, and one for the report.
-    pub(crate) fn redial(&self, resends: &Resends) -> AnyClient {
-        let resends = resends.clone();
+    pub(crate) fn redial(&self, resends: &Resends, places: &Places) -> AnyClient {
+        let (resends, places) = (resends.clone(), places.clone());
         // A connection takes down all that is open on it at once: so many resends there must be, however few the successes. The
         // default of 10 a second is good for 100 at once.
-        let at_once = u32::try_from(self.concurrency).unwrap_or(u32::MAX).max(10);
+        let at_once = u32::try_from(self.concurrency.most()).unwrap_or(u32::MAX).max(10);
         let layer = RetryOnCanceledLayer::new()
             .after_loss(Limits::after_loss().budget_per_origin(0.2, at_once))
             // A GET that timed out may be sent again: it may just have met a slow server.
             .resend_timeouts(true)
-            .on_retry(move |event| resends.count(event));
+            .on_retry(move |event| {
+                resends.count(event);
+                places.failed(event.uri(), event.failure().cause());
+            });
         let stack = ServiceBuilder::new()
             .map_response(boxed)
             .layer(layer)

@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use tower::timeout::error::Elapsed;
 use tower::{BoxError, ServiceExt};
 use tower_redial::retry::Attempts;
+use tower_redial::{BodyUse, Cause};
 
 use crate::client::AnyClient;
 
@@ -33,18 +34,21 @@ pub(crate) struct Failure {
     pub(crate) corrupt: bool,
     /// Nothing came in time.
     pub(crate) timed_out: bool,
+    /// What the layers would call it.
+    pub(crate) cause: Cause,
 }
 
 impl Failure {
     pub(crate) fn corrupt(text: impl Into<String>) -> Self {
-        Self { text: text.into(), corrupt: true, timed_out: false }
+        Self { text: text.into(), corrupt: true, timed_out: false, cause: Cause::Other }
     }
 }
 
 impl<E: Into<BoxError>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        Self { text: in_its_own_words(&*error), corrupt: false, timed_out: error.is::<Elapsed>() }
+        let cause = tower_redial::Failure::of(&*error, BodyUse::Untouched).cause();
+        Self { text: in_its_own_words(&*error), corrupt: false, timed_out: error.is::<Elapsed>(), cause }
     }
 }
 

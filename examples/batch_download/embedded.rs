@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use http::Uri;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tower::BoxError;
@@ -11,12 +12,12 @@ use tower_redial::ConnectionHealth;
 
 use crate::args::Args;
 use crate::client::{AnyClient, Protocol, Setup};
+use crate::concurrency::Places;
 use crate::download::{self, Failure, Fetched};
 use crate::progress::Progress;
 use crate::report::{Report, Resends, Run, Tally};
 use crate::server;
 use crate::silence::Silences;
-use crate::support::FaultyServer;
 use crate::support::files::{File, files};
 use crate::support::tls::Identity;
 
@@ -45,10 +46,13 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
         Some(identity) => (identity.client_config(), Protocol::Alpn),
     };
     let setup = Setup::new(tls, protocol, args, impatient());
-    let bare = Side { name: "bare", client: &|| setup.bare(), resends: Resends::default() };
+    let places = Places::new(args.concurrency, None);
+    let bare = Side { name: "bare", client: &|| setup.bare(), resends: Resends::default(), places };
     let bare = one_run(bare, &setup, args, identity.as_ref(), &expected, &progress).await;
     let resends = Resends::default();
-    let redial = Side { name: "redial", client: &|| setup.redial(&resends), resends: resends.clone() };
+    let places = Places::new(args.concurrency, Some(&setup.health));
+    let client = || setup.redial(&resends, &places);
+    let redial = Side { name: "redial", client: &client, resends: resends.clone(), places: places.clone() };
     let redial = one_run(redial, &setup, args, identity.as_ref(), &expected, &progress).await;
     Ok(Report { bare: Some(bare), redial: Some(redial) })
 }
@@ -70,6 +74,7 @@ struct Side<'a> {
     /// Makes its client.
     client: &'a dyn Fn() -> AnyClient,
     resends: Resends,
+    places: Places,
 }
 
 /// All files from a server of its own, so that both runs meet the same faults.
@@ -81,7 +86,7 @@ async fn one_run(
     expected: &[Expected],
     progress: &Progress,
 ) -> Run {
-    let server = server::start(expected.len(), args.concurrency, identity).await;
+    let server = server::start(expected.len(), args.concurrency.usual(), identity).await;
     let total = progress.total(side.name, expected.len());
     let mut silences = Silences::new(&setup.health);
     let mut tally = Tally::default();
@@ -90,19 +95,27 @@ async fn one_run(
     let began = Instant::now();
     // The next group begins when the last of a group has ended. Then a refused request finds a place for certain, at the
     // latest when the others of its group have ended. If these were replaced at once, each resend would need luck.
-    for (done, group) in expected.chunks(args.concurrency).enumerate() {
+    let origin = server.uri("/");
+    let mut left = expected;
+    while !left.is_empty() {
+        side.places.look();
+        let (group, rest) = left.split_at(side.places.limit(&origin).min(left.len()));
+        left = rest;
         if stuck {
             // A client that nothing watches goes on using a silent connection, and would lose every file from here on.
             client = (side.client)();
             restarts += 1;
         }
-        let half = done * args.concurrency * 2 >= expected.len();
+        let half = rest.len() * 2 <= expected.len();
         // While no connection is idle, there is none that could be forgotten: the last one has just been wound up.
         if half && !paused && server.counters().idle_connections > 0 {
             tokio::time::sleep(PAUSE).await;
             paused = true;
         }
-        let downloads = group.iter().map(|expected| one_file(&client, &server, expected, args, progress));
+        let downloads = group.iter().map(|expected| {
+            let uri = server.uri(&expected.file.path());
+            side.places.hold(uri.clone(), one_file(&client, uri, expected, args, progress))
+        });
         let outcomes = join_all(downloads).await;
         stuck = outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| failure.timed_out));
         for outcome in outcomes {
@@ -114,12 +127,12 @@ async fn one_run(
     total.clear();
     let counters = server.counters();
     let run = Run::new(tally, &side.resends, silences.into_found(), counters.connections, seconds);
-    run.with_restarts(restarts).with_server(&counters)
+    run.with_restarts(restarts).with_server(&counters).with_concurrency(&side.places)
 }
 
 async fn one_file(
     client: &AnyClient,
-    server: &FaultyServer,
+    uri: Uri,
     expected: &Expected,
     args: &Args,
     progress: &Progress,
@@ -127,7 +140,6 @@ async fn one_file(
     let bar = progress.file(&expected.file.name);
     let download = async {
         let mut hasher = Sha256::new();
-        let uri = server.uri(&expected.file.path());
         let fetched = download::fetch(client, &uri, &bar, async |data| {
             hasher.update(&data);
             Ok(())

@@ -9,9 +9,14 @@
 //! Without URLs it starts a server of its own on loopback, which misbehaves as real ones do, and downloads from it twice:
 //! with the bare hyper-util client, and with [`RetryOnCanceledLayer`](tower_redial::RetryOnCanceledLayer) and both halves of
 //! [`ConnectionHealth`](tower_redial::ConnectionHealth) around that client. What they take is all in `client.rs`.
+//!
+//! With `--concurrency auto` as many downloads run at a time as each origin bears: `aimd.rs` has the rule, and `concurrency.rs`
+//! tells it what [`ConnectionHealth::snapshot`](tower_redial::ConnectionHealth::snapshot) and failed attempts show.
 
+mod aimd;
 mod args;
 mod client;
+mod concurrency;
 mod download;
 mod embedded;
 mod progress;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use tower_redial::retry::{Decision, Event};
 
+use crate::concurrency::{self, Places};
 use crate::download::{Failure, Fetched};
 use crate::progress::Total;
 use crate::silence::SilentConnection;
@@ -90,6 +91,9 @@ pub(crate) struct Run {
     gave_up: BTreeMap<String, u64>,
     connections: u64,
     silent_connections: Vec<SilentConnection>,
+    /// Of each origin, where it was not fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency: Option<BTreeMap<String, concurrency::Outcome>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     restarts: Option<u64>,
     bytes: u64,
@@ -146,6 +150,7 @@ impl Run {
             gave_up: causes.gave_up,
             connections,
             silent_connections,
+            concurrency: None,
             restarts: None,
             bytes: tally.bytes,
             seconds,
@@ -163,6 +168,11 @@ impl Run {
             cuts: counters.cuts,
             silenced: counters.silenced,
         });
+        self
+    }
+
+    pub(crate) fn with_concurrency(mut self, places: &Places) -> Self {
+        self.concurrency = places.outcomes();
         self
     }
 

@@ -2,20 +2,25 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use http::Uri;
+use tokio::time::sleep;
 use tower::BoxError;
 use tower_redial::ConnectionHealth;
 
 use crate::args::Args;
 use crate::client::{AnyClient, Setup};
+use crate::concurrency::Places;
 use crate::download::{self, Failure, Fetched};
 use crate::progress::Progress;
 use crate::report::{Report, Resends, Run, Tally};
 use crate::save::Save;
 use crate::silence::Silences;
+
+/// How often it looks whether more may begin, while nothing ends.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What most file systems allow for a name, in bytes.
 const LONGEST_NAME: usize = 255;
@@ -32,15 +37,31 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
     let setup = Setup::new(args.trust.clone(), args.protocol, args, ConnectionHealth::default());
     let mut silences = Silences::new(&setup.health);
     let resends = Resends::default();
-    let client = if args.bare { setup.bare() } else { setup.redial(&resends) };
+    let places = Places::new(args.concurrency, (!args.bare).then_some(&setup.health));
+    let client = if args.bare { setup.bare() } else { setup.redial(&resends, &places) };
     let progress = Progress::new();
     let total = progress.total(if args.bare { "bare" } else { "redial" }, args.urls.len());
     let mut tally = Tally::default();
     let began = Instant::now();
-    let mut downloads = stream::iter(&args.urls)
-        .map(async |target| (target, one_file(&client, target, args, &progress).await))
-        .buffer_unordered(args.concurrency);
-    while let Some((target, outcome)) = downloads.next().await {
+    let mut waiting: Vec<_> = args.urls.iter().collect();
+    let mut running = FuturesUnordered::new();
+    while !waiting.is_empty() || !running.is_empty() {
+        places.look();
+        // In the order of the command line; but none waits for a place at another origin.
+        waiting.retain(|&target| {
+            let begins = places.is_free(&target.uri);
+            if begins {
+                let download = places.hold(target.uri.clone(), one_file(&client, target, args, &progress));
+                running.push(async move { (target, download.await) });
+            }
+            !begins
+        });
+        let ended = tokio::select! {
+            ended = running.next() => ended,
+            // The peer may have said meanwhile that there may be more.
+            () = sleep(LOOK), if places.is_auto() && !waiting.is_empty() => None,
+        };
+        let Some((target, outcome)) = ended else { continue };
         if let Err(failure) = &outcome {
             let line = format!("{}: {}", target.url, failure.text);
             progress.suspend(|| crate::say(&line));
@@ -48,10 +69,11 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
         tally.add_named(&target.url, outcome, &total);
         silences.look();
     }
-    drop(downloads);
+    drop(running);
     total.clear();
     let connections = setup.connections.load(Ordering::Relaxed);
     let run = Run::new(tally, &resends, silences.into_found(), connections, began.elapsed().as_secs_f64());
+    let run = run.with_concurrency(&places);
     Ok(if args.bare { Report { bare: Some(run), redial: None } } else { Report { bare: None, redial: Some(run) } })
 }
 
