@@ -16,12 +16,12 @@ use crate::urls::{self, Target};
 /// How many files the built-in server has by default.
 pub(crate) const FILES: u32 = 400;
 
-/// How many seconds a response may take to begin.
-const HEAD_TIMEOUT: u32 = 30;
+/// How many seconds a response may take to begin, and its body may stand still.
+const PATIENCE: u32 = 30;
 
 /// The same for the built-in server. It has to be longer than it takes to find a silent connection, or the layers would have
 /// nothing to find; and the bare client waits for it once for each group of files.
-const EMBEDDED_HEAD_TIMEOUT: u32 = 3;
+const EMBEDDED_PATIENCE: u32 = 3;
 
 #[derive(Parser, Debug)]
 #[command(
@@ -97,6 +97,15 @@ struct CommandLine {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     head_timeout: Option<u32>,
 
+    /// Gives a body up when nothing has come of it for so many seconds. The layers resume it. [default: 30; 3 with the built-in
+    /// server]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    stall_timeout: Option<u32>,
+
+    /// How often one download whose body breaks is resumed within a run. 0 switches it off.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    resume_max: u32,
+
     /// Prints one JSON document instead of the table.
     #[arg(long)]
     json: bool,
@@ -135,6 +144,8 @@ pub(crate) struct Args {
     pub(crate) concurrency: Concurrency,
     pub(crate) timeout: Duration,
     pub(crate) head_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) resume_max: u32,
     pub(crate) json: bool,
     pub(crate) bare: bool,
     pub(crate) protocol: Protocol,
@@ -188,14 +199,16 @@ impl CommandLine {
             return Err(format!("--out: {} is not a directory", self.out.display()));
         }
         let trust = tls::config(self.cacert.as_deref()).map_err(|error| error.to_string())?;
-        let head_timeout = if self.urls.is_empty() { EMBEDDED_HEAD_TIMEOUT } else { HEAD_TIMEOUT };
+        let patience = if self.urls.is_empty() { EMBEDDED_PATIENCE } else { PATIENCE };
         let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
         Ok(Args {
             urls,
             out: self.out,
             concurrency: self.concurrency,
             timeout: seconds(self.timeout),
-            head_timeout: seconds(self.head_timeout.unwrap_or(head_timeout)),
+            head_timeout: seconds(self.head_timeout.unwrap_or(patience)),
+            stall_timeout: seconds(self.stall_timeout.unwrap_or(patience)),
+            resume_max: self.resume_max,
             json: self.json,
             bare: self.bare,
             protocol,

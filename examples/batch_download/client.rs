@@ -6,26 +6,43 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::Connect, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tower::util::{BoxCloneSyncService, MapResponse};
-use tower::{BoxError, Service, ServiceBuilder};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
+use tower_redial::resume::ResumeLayer;
 use tower_redial::retry::Limits;
 use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::args::Args;
 use crate::concurrency::{Concurrency, Places};
-use crate::report::Resends;
+use crate::report::{Protocols, Repairs};
 
 /// Either client. Its clones share one connection pool.
-pub(crate) type AnyClient = BoxCloneSyncService<Request<Empty<Bytes>>, Response<Body>, BoxError>;
+#[derive(Clone, Debug)]
+pub(crate) struct AnyClient {
+    service: BoxCloneSyncService<Request<Empty<Bytes>>, Response<Body>, BoxError>,
+    /// How long a body may stand still, where no layer minds that.
+    pub(crate) stall_timeout: Option<Duration>,
+    protocols: Protocols,
+}
 
 /// A response's body, whichever client it is from.
-type Body = BoxBody<Bytes, hyper::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+impl AnyClient {
+    /// Sends a request.
+    pub(crate) async fn send(&self, request: Request<Empty<Bytes>>) -> Result<Response<Body>, BoxError> {
+        let uri = request.uri().clone();
+        let response = self.service.clone().oneshot(request).await?;
+        self.protocols.count(&uri, response.version());
+        Ok(response)
+    }
+}
 
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) tls: ClientConfig,
     pub(crate) protocol: Protocol,
     pub(crate) head_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) resume_max: u32,
     pub(crate) concurrency: Concurrency,
     /// Watches the connections of the client that has the layers.
     pub(crate) health: ConnectionHealth,
@@ -53,37 +72,50 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new(tls: ClientConfig, protocol: Protocol, args: &Args, health: ConnectionHealth) -> Self {
-        let (head_timeout, concurrency) = (args.head_timeout, args.concurrency);
-        Self { tls, protocol, head_timeout, concurrency, health, connections: Arc::default() }
+        let Args { head_timeout, stall_timeout, resume_max, concurrency, .. } = *args;
+        let connections = Arc::default();
+        Self { tls, protocol, head_timeout, stall_timeout, resume_max, concurrency, health, connections }
     }
 
-    /// hyper-util's client with a timeout, as people have it before they add the layers.
-    pub(crate) fn bare(&self) -> AnyClient {
+    /// hyper-util's client with timeouts, as people have it before they add the layers.
+    pub(crate) fn bare(&self, protocols: &Protocols) -> AnyClient {
         let stack = ServiceBuilder::new().map_response(boxed).timeout(self.head_timeout);
-        BoxCloneSyncService::new(stack.service(self.client(self.connector())))
+        let service = BoxCloneSyncService::new(stack.service(self.client(self.connector())));
+        AnyClient { service, stall_timeout: Some(self.stall_timeout), protocols: protocols.clone() }
     }
 
-    /// The same with the layers: two lines more, one around the connector, and one for the report.
-    pub(crate) fn redial(&self, resends: &Resends, places: &Places) -> AnyClient {
-        let (resends, places) = (resends.clone(), places.clone());
+    /// The same with the layers: three lines more, one around the connector, and some for the report.
+    pub(crate) fn redial(&self, repairs: &Repairs, places: &Places, protocols: &Protocols) -> AnyClient {
         // A connection takes down all that is open on it at once: so many resends there must be, however few the successes. The
         // default of 10 a second is good for 100 at once.
         let at_once = u32::try_from(self.concurrency.most()).unwrap_or(u32::MAX).max(10);
-        let layer = RetryOnCanceledLayer::new()
+        let (counts, losses) = (repairs.clone(), places.clone());
+        let resume = ResumeLayer::new()
+            .limits(Limits::after_loss().max_resends(8).budget_per_origin(1.0, at_once))
+            .max_resumes(self.resume_max)
+            .stall_timeout(self.stall_timeout)
+            .on_resume(move |event| {
+                counts.count_resume(event);
+                losses.broke(event.uri(), event.broke());
+            });
+        let (counts, losses) = (repairs.clone(), places.clone());
+        let retry = RetryOnCanceledLayer::new()
             .after_loss(Limits::after_loss().budget_per_origin(0.2, at_once))
             // A GET that timed out may be sent again: it may just have met a slow server.
             .resend_timeouts(true)
             .on_retry(move |event| {
-                resends.count(event);
-                places.failed(event.uri(), event.failure().cause());
+                counts.count_resend(event);
+                losses.failed(event.uri(), event.failure().cause());
             });
         let stack = ServiceBuilder::new()
             .map_response(boxed)
-            .layer(layer)
+            .layer(resume)
+            .layer(retry)
             .layer(self.health.layer())
             .timeout(self.head_timeout);
         // Around the connector that does TLS: inside of it there is nothing to be seen.
-        BoxCloneSyncService::new(stack.service(self.client(self.health.connector(self.connector()))))
+        let service = BoxCloneSyncService::new(stack.service(self.client(self.health.connector(self.connector()))));
+        AnyClient { service, stall_timeout: None, protocols: protocols.clone() }
     }
 
     fn client<C, B>(&self, connector: C) -> Client<C, B>
@@ -125,7 +157,8 @@ type Stream = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
 
 fn boxed<B>(response: Response<B>) -> Response<Body>
 where
-    B: http_body::Body<Data = Bytes, Error = hyper::Error> + Send + Sync + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
 {
-    response.map(BodyExt::boxed)
+    response.map(|body| body.map_err(Into::into).boxed_unsync())
 }

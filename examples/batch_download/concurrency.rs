@@ -9,6 +9,7 @@ use http::Uri;
 use serde::Serialize;
 use tower_redial::fate::Reason;
 use tower_redial::health::{Origin, Protocol};
+use tower_redial::resume::Break;
 use tower_redial::{Cause, ConnectionHealth};
 
 use crate::aimd::{Aimd, FEW, Serial};
@@ -181,7 +182,7 @@ impl Places {
         }
     }
 
-    /// The request for this URI, or its response's body, failed for this cause.
+    /// The request for this URI failed for this cause.
     pub(crate) fn failed(&self, uri: &Uri, cause: Cause) {
         if !is_trouble(cause) {
             return;
@@ -192,6 +193,17 @@ impl Places {
         if let Some(serial) = site.running.get(uri) {
             site.aimd.failed(*serial, now);
         }
+    }
+
+    /// The body of the response for this URI broke.
+    pub(crate) fn broke(&self, uri: &Uri, how: Break) {
+        let cause = match how {
+            Break::Failed(failure) => failure.cause(),
+            Break::Short => Cause::Closed,
+            Break::Stalled => Cause::Timeout,
+            _ => return,
+        };
+        self.failed(uri, cause);
     }
 
     /// What became of the numbers; nothing if they were not for us to choose.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use http::Uri;
+use http::{StatusCode, Uri};
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tower::BoxError;
@@ -14,8 +14,9 @@ use crate::args::Args;
 use crate::client::{AnyClient, Protocol, Setup};
 use crate::concurrency::Places;
 use crate::download::{self, Failure, Fetched};
+use crate::kept;
 use crate::progress::Progress;
-use crate::report::{Report, Resends, Run, Tally};
+use crate::report::{Protocols, Repairs, Report, Run, Tally};
 use crate::server;
 use crate::silence::Silences;
 use crate::support::files::{File, files};
@@ -46,13 +47,15 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
         Some(identity) => (identity.client_config(), Protocol::Alpn),
     };
     let setup = Setup::new(tls, protocol, args, impatient());
-    let places = Places::new(args.concurrency, None);
-    let bare = Side { name: "bare", client: &|| setup.bare(), resends: Resends::default(), places };
+    let (places, protocols) = (Places::new(args.concurrency, None), Protocols::default());
+    let client = || setup.bare(&protocols);
+    let bare =
+        Side { name: "bare", client: &client, repairs: &Repairs::default(), places: &places, protocols: &protocols };
     let bare = one_run(bare, &setup, args, identity.as_ref(), &expected, &progress).await;
-    let resends = Resends::default();
-    let places = Places::new(args.concurrency, Some(&setup.health));
-    let client = || setup.redial(&resends, &places);
-    let redial = Side { name: "redial", client: &client, resends: resends.clone(), places: places.clone() };
+    let (places, protocols) = (Places::new(args.concurrency, Some(&setup.health)), Protocols::default());
+    let repairs = Repairs::default();
+    let client = || setup.redial(&repairs, &places, &protocols);
+    let redial = Side { name: "redial", client: &client, repairs: &repairs, places: &places, protocols: &protocols };
     let redial = one_run(redial, &setup, args, identity.as_ref(), &expected, &progress).await;
     Ok(Report { bare: Some(bare), redial: Some(redial) })
 }
@@ -73,8 +76,9 @@ struct Side<'a> {
     name: &'static str,
     /// Makes its client.
     client: &'a dyn Fn() -> AnyClient,
-    resends: Resends,
-    places: Places,
+    repairs: &'a Repairs,
+    places: &'a Places,
+    protocols: &'a Protocols,
 }
 
 /// All files from a server of its own, so that both runs meet the same faults.
@@ -126,8 +130,8 @@ async fn one_run(
     let seconds = began.elapsed().as_secs_f64();
     total.clear();
     let counters = server.counters();
-    let run = Run::new(tally, &side.resends, silences.into_found(), counters.connections, seconds);
-    run.with_restarts(restarts).with_server(&counters).with_concurrency(&side.places)
+    let run = Run::new(tally, side.repairs, side.protocols, silences.into_found(), counters.connections, seconds);
+    run.with_restarts(restarts).with_server(&counters).with_concurrency(side.places)
 }
 
 async fn one_file(
@@ -140,7 +144,13 @@ async fn one_file(
     let bar = progress.file(&expected.file.name);
     let download = async {
         let mut hasher = Sha256::new();
-        let fetched = download::fetch(client, &uri, &bar, async |data| {
+        let response = download::ask(client, &uri, []).await?;
+        if response.status() != StatusCode::OK {
+            return Err(Failure::status(response.status()));
+        }
+        let promised = kept::length(response.headers());
+        promised.inspect(|promised| bar.set_length(*promised));
+        let fetched = download::read(client, response, promised, &bar, async |data| {
             hasher.update(&data);
             Ok(())
         });

@@ -7,8 +7,12 @@
 //! ```
 //!
 //! Without URLs it starts a server of its own on loopback, which misbehaves as real ones do, and downloads from it twice:
-//! with the bare hyper-util client, and with [`RetryOnCanceledLayer`](tower_redial::RetryOnCanceledLayer) and both halves of
+//! with the bare hyper-util client, and with [`ResumeLayer`](tower_redial::resume::ResumeLayer),
+//! [`RetryOnCanceledLayer`](tower_redial::RetryOnCanceledLayer) and both halves of
 //! [`ConnectionHealth`](tower_redial::ConnectionHealth) around that client. What they take is all in `client.rs`.
+//!
+//! With URLs a file that is not whole when a run ends is gone on with by the next: `kept.rs` says what has to be known for that,
+//! and `save.rs` in which order things are written.
 //!
 //! With `--concurrency auto` as many downloads run at a time as each origin bears: `aimd.rs` has the rule, and `concurrency.rs`
 //! tells it what [`ConnectionHealth::snapshot`](tower_redial::ConnectionHealth::snapshot) and failed attempts show.
@@ -19,6 +23,7 @@ mod client;
 mod concurrency;
 mod download;
 mod embedded;
+mod kept;
 mod progress;
 mod report;
 mod save;
@@ -35,6 +40,7 @@ use std::process::ExitCode;
 
 use self::args::Args;
 use self::report::Report;
+use self::save::Left;
 
 /// As shells have it for a process that SIGINT ended.
 const INTERRUPTED: u8 = 130;
@@ -60,15 +66,20 @@ fn say(what: &str) {
 }
 
 async fn run(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
-    let work = async { if args.urls.is_empty() { embedded::run(args).await } else { urls::run(args).await } };
-    let report: Report = tokio::select! {
-        report = work => report?,
-        // The downloads are dropped, and with them their temporary files are removed.
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            say("interrupted");
-            return Ok(ExitCode::from(INTERRUPTED));
+    let left = Left::default();
+    let work = async { if args.urls.is_empty() { embedded::run(args).await } else { urls::run(args, &left).await } };
+    let report: Option<Report> = tokio::select! {
+        report = work => Some(report?),
+        // The downloads are dropped, and with them goes what the next run can do nothing with.
+        pressed = tokio::signal::ctrl_c() => pressed.map(|()| None)?,
+    };
+    let Some(report) = report else {
+        match left.count() {
+            0 => say("interrupted"),
+            1 => say("interrupted; the same command goes on with one file that was begun"),
+            count => say(&format!("interrupted; the same command goes on with {count} files that were begun")),
         }
+        return Ok(ExitCode::from(INTERRUPTED));
     };
     let text = if args.json { report.json()? } else { report.table() };
     match io::stdout().write_all(text.as_bytes()) {

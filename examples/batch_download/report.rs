@@ -1,10 +1,12 @@
 //! What came of it: counted, as a table, as JSON.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::{Uri, Version};
 use serde::Serialize;
-use tower_redial::retry::{Decision, Event};
+use tower_redial::health::Origin;
+use tower_redial::{resume, retry};
 
 use crate::concurrency::{self, Places};
 use crate::download::{Failure, Fetched};
@@ -12,30 +14,60 @@ use crate::progress::Total;
 use crate::silence::SilentConnection;
 use crate::support::Counters;
 
-/// What the layer reports: counts of each cause of a resend, and of each reason for giving up.
+/// What the layers report: counts of each cause of a resend and of a resume, and of each reason for giving up.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Resends(Arc<Mutex<Causes>>);
+pub(crate) struct Repairs(Arc<Mutex<Causes>>);
 
 #[derive(Clone, Debug, Default)]
 struct Causes {
     resends: BTreeMap<String, u64>,
+    resumes: BTreeMap<String, u64>,
     gave_up: BTreeMap<String, u64>,
 }
 
-impl Resends {
+impl Repairs {
     /// For `on_retry`, which is told of each failed attempt once.
-    pub(crate) fn count(&self, event: &Event<'_>) {
+    pub(crate) fn count_resend(&self, event: &retry::Event<'_>) {
         let cause = event.failure().cause();
-        let mut causes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut causes = self.causes();
         let count = match event.decision() {
-            Decision::Stop(stop) => causes.gave_up.entry(format!("{cause}: {stop}")),
+            retry::Decision::Stop(stop) => causes.gave_up.entry(format!("{cause}: {stop}")),
             // A resend; whatever else a decision may become, it is one about an attempt that failed.
             _ => causes.resends.entry(cause.to_string()),
         };
         *count.or_default() += 1;
     }
 
-    fn causes(&self) -> Causes {
+    /// For `on_resume`, which is told of each body that broke once.
+    pub(crate) fn count_resume(&self, event: &resume::Event<'_>) {
+        let broke = event.broke().label();
+        let mut causes = self.causes();
+        let count = match event.decision() {
+            resume::Decision::Stop(why) => causes.gave_up.entry(format!("{broke}: {why}")),
+            _ => causes.resumes.entry(broke.to_owned()),
+        };
+        *count.or_default() += 1;
+    }
+
+    fn causes(&self) -> MutexGuard<'_, Causes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is spoken with each origin: how many responses each version had.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Protocols(Arc<Mutex<Versions>>);
+
+type Versions = BTreeMap<String, BTreeMap<String, u64>>;
+
+impl Protocols {
+    pub(crate) fn count(&self, uri: &Uri, version: Version) {
+        let Some(origin) = Origin::of(uri) else { return };
+        let mut versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *versions.entry(origin.to_string()).or_default().entry(format!("{version:?}")).or_default() += 1;
+    }
+
+    fn versions(&self) -> Versions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -48,6 +80,7 @@ pub(crate) struct Tally {
     corrupt: u64,
     rescued: u64,
     bytes: u64,
+    bytes_saved: u64,
     errors: HashMap<String, u64>,
     failures: Vec<NamedFailure>,
 }
@@ -60,6 +93,7 @@ impl Tally {
                 self.ok += 1;
                 self.rescued += u64::from(fetched.resent);
                 self.bytes += fetched.bytes;
+                self.bytes_saved += fetched.saved;
             }
             Err(failure) => {
                 self.corrupt += u64::from(failure.corrupt);
@@ -88,7 +122,12 @@ pub(crate) struct Run {
     rescued: u64,
     resends: u64,
     resends_by_cause: BTreeMap<String, u64>,
+    resumes: u64,
+    resumes_by_cause: BTreeMap<String, u64>,
+    bytes_saved: u64,
     gave_up: BTreeMap<String, u64>,
+    /// By origin, and within that by version.
+    protocols: Versions,
     connections: u64,
     silent_connections: Vec<SilentConnection>,
     /// Of each origin, where it was not fixed.
@@ -126,17 +165,19 @@ struct ServerDid {
     refused: u64,
     cuts: u64,
     silenced: u64,
+    stalled: u64,
 }
 
 impl Run {
     pub(crate) fn new(
         tally: Tally,
-        resends: &Resends,
+        repairs: &Repairs,
+        protocols: &Protocols,
         silent_connections: Vec<SilentConnection>,
         connections: u64,
         seconds: f64,
     ) -> Self {
-        let causes = resends.causes();
+        let causes = repairs.causes().clone();
         let mut errors: Vec<_> = tally.errors.into_iter().map(|(error, count)| ErrorCount { count, error }).collect();
         errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
         Self {
@@ -147,7 +188,11 @@ impl Run {
             rescued: tally.rescued,
             resends: causes.resends.values().sum(),
             resends_by_cause: causes.resends,
+            resumes: causes.resumes.values().sum(),
+            resumes_by_cause: causes.resumes,
+            bytes_saved: tally.bytes_saved,
             gave_up: causes.gave_up,
+            protocols: protocols.versions(),
             connections,
             silent_connections,
             concurrency: None,
@@ -167,6 +212,7 @@ impl Run {
             refused: counters.refused,
             cuts: counters.cuts,
             silenced: counters.silenced,
+            stalled: counters.stalled,
         });
         self
     }
@@ -212,13 +258,15 @@ impl Report {
         number("  of these, resent", &|run| run.rescued);
         number("failed", &|run| run.failed);
         number("  of these, corrupt", &|run| run.corrupt);
-        number("resends", &|run| run.resends);
-        let mut causes: Vec<_> = runs.iter().flat_map(|(_, run)| run.resends_by_cause.keys()).collect();
-        causes.sort();
-        causes.dedup();
-        for cause in causes {
-            number(&format!("  {cause}"), &|run| run.resends_by_cause.get(cause).copied().unwrap_or_default());
-        }
+        let mut counts = |label: &str, of: fn(&Run) -> &BTreeMap<String, u64>| {
+            number(label, &|run| of(run).values().sum());
+            let causes: BTreeSet<_> = runs.iter().flat_map(|(_, run)| of(run).keys()).collect();
+            for cause in causes {
+                number(&format!("  {cause}"), &|run| of(run).get(cause).copied().unwrap_or_default());
+            }
+        };
+        counts("resends", |run| &run.resends_by_cause);
+        counts("resumes", |run| &run.resumes_by_cause);
         number("connections", &|run| run.connections);
         number("silent connections", &|run| run.silent_connections.len() as u64);
         rows.push(row("  time each cost, s", runs.iter().map(|(_, run)| costs(&run.silent_connections))));
@@ -226,7 +274,14 @@ impl Report {
             let restarts = |run: &Run| run.restarts.unwrap_or_default().to_string();
             rows.push(row("restarts", runs.iter().map(|(_, run)| restarts(run))));
         }
-        rows.push(row("MiB", runs.iter().map(|(_, run)| format!("{:.1}", run.bytes as f64 / 1024.0 / 1024.0))));
+        rows.push(row("MiB", runs.iter().map(|(_, run)| mebibytes(run.bytes))));
+        rows.push(row("MiB saved by resumes", runs.iter().map(|(_, run)| mebibytes(run.bytes_saved))));
+        rows.push(row("protocol", runs.iter().map(|(_, run)| versions(run.protocols.values()))));
+        // A server of its own for each run has nothing to be compared with.
+        if let [(_, run)] = runs.as_slice() {
+            let origins = run.protocols.iter().filter(|_| run.protocols.len() > 1);
+            rows.extend(origins.map(|(origin, of_it)| row(&format!("  {origin}"), [versions([of_it])].into_iter())));
+        }
         rows.push(row("seconds", runs.iter().map(|(_, run)| format!("{:.2}", run.seconds))));
 
         let mut text = aligned(&rows);
@@ -251,6 +306,16 @@ impl Report {
 
 fn row(label: &str, cells: impl Iterator<Item = String>) -> Vec<String> {
     [label.to_owned()].into_iter().chain(cells).collect()
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1024.0 / 1024.0)
+}
+
+/// All there are.
+fn versions<'a>(of: impl IntoIterator<Item = &'a BTreeMap<String, u64>>) -> String {
+    let versions: BTreeSet<_> = of.into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
+    if versions.is_empty() { "-".to_owned() } else { versions.into_iter().collect::<Vec<_>>().join(", ") }
 }
 
 /// Each, or from where to where if there are many.

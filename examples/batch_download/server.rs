@@ -8,6 +8,9 @@ use crate::support::{Cut, Fault, FaultyServer, GoAway, GoAwayStyle, files};
 /// When it forgets an idle connection. More than any pause of a client that has something to download.
 const FORGETS_AFTER: Duration = Duration::from_secs(1);
 
+/// Where a body breaks, in bytes: within the smallest file.
+const WITHIN: usize = files::SMALLEST * 3 / 4;
+
 /// The size of the groups that the plan is made for.
 const GROUP: usize = 4;
 
@@ -18,6 +21,7 @@ pub(crate) async fn start(files: usize, concurrency: usize, identity: Option<&Id
     // GOAWAY within each group would turn some requests away more often than they are resent.
     let stretch = u32::try_from(concurrency.div_ceil(GROUP)).unwrap_or(u32::MAX);
     let every = |requests: u32| requests.saturating_mul(stretch);
+    let fifth = (files as u64 / 5).max(1);
     let builder = FaultyServer::builder()
         .handler(files::serve(files))
         // Each connection is wound up after so many requests, in one of three ways, in the middle of a group.
@@ -34,14 +38,15 @@ pub(crate) async fn start(files: usize, concurrency: usize, identity: Option<&Id
         .stream_limit(limit)
         // The server has acted on the request when it cuts the connection: for a GET that does not matter.
         .every(u64::from(every(45)), Fault::Cut { how: Cut::Fin, processed: true })
+        // The same within a body; what else is open on the connection breaks with it.
+        .every(u64::from(every(37)), Fault::CutBody { after: WITHIN, how: Cut::Fin })
+        .every(u64::from(every(53)), Fault::CutBody { after: WITHIN, how: Cut::Rst })
+        // Two bodies stall, each on a connection that is well: no probe finds that.
+        .choose(move |_, nth| (nth == fifth || nth == 3 * fifth).then_some(Fault::StallBody { after: WITHIN }))
         // One connection falls silent under its requests, as where a cable is pulled.
         .silent_once((files as u64 / 4).max(1))
         // What a NAT on the way does. Neither end is told.
-        .forget_idle(FORGETS_AFTER)
-        // A cut or a silence takes down every request of its connection that has no response yet. Those whose body is under
-        // way are finished first: what breaks after the head is not for these layers to repair, and would fail their run by
-        // luck.
-        .spare_bodies();
+        .forget_idle(FORGETS_AFTER);
     match identity {
         Some(identity) => builder.tls(identity.clone()).start().await,
         None => builder.start().await,

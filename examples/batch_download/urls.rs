@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use http::Uri;
+use indicatif::ProgressBar;
 use tokio::time::sleep;
 use tower::BoxError;
 use tower_redial::ConnectionHealth;
@@ -14,9 +15,10 @@ use crate::args::Args;
 use crate::client::{AnyClient, Setup};
 use crate::concurrency::Places;
 use crate::download::{self, Failure, Fetched};
+use crate::kept::{self, Answer};
 use crate::progress::Progress;
-use crate::report::{Report, Resends, Run, Tally};
-use crate::save::Save;
+use crate::report::{Protocols, Repairs, Report, Run, Tally};
+use crate::save::{self, LONGEST_SUFFIX, Left, Save};
 use crate::silence::Silences;
 
 /// How often it looks whether more may begin, while nothing ends.
@@ -33,12 +35,12 @@ pub(crate) struct Target {
     pub(crate) name: String,
 }
 
-pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
+pub(crate) async fn run(args: &Args, left: &Left) -> Result<Report, BoxError> {
     let setup = Setup::new(args.trust.clone(), args.protocol, args, ConnectionHealth::default());
     let mut silences = Silences::new(&setup.health);
-    let resends = Resends::default();
+    let (repairs, protocols) = (Repairs::default(), Protocols::default());
     let places = Places::new(args.concurrency, (!args.bare).then_some(&setup.health));
-    let client = if args.bare { setup.bare() } else { setup.redial(&resends, &places) };
+    let client = if args.bare { setup.bare(&protocols) } else { setup.redial(&repairs, &places, &protocols) };
     let progress = Progress::new();
     let total = progress.total(if args.bare { "bare" } else { "redial" }, args.urls.len());
     let mut tally = Tally::default();
@@ -51,7 +53,7 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
         waiting.retain(|&target| {
             let begins = places.is_free(&target.uri);
             if begins {
-                let download = places.hold(target.uri.clone(), one_file(&client, target, args, &progress));
+                let download = places.hold(target.uri.clone(), one_file(&client, target, args, left, &progress));
                 running.push(async move { (target, download.await) });
             }
             !begins
@@ -72,32 +74,70 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
     drop(running);
     total.clear();
     let connections = setup.connections.load(Ordering::Relaxed);
-    let run = Run::new(tally, &resends, silences.into_found(), connections, began.elapsed().as_secs_f64());
+    let run = Run::new(tally, &repairs, &protocols, silences.into_found(), connections, began.elapsed().as_secs_f64());
     let run = run.with_concurrency(&places);
     Ok(if args.bare { Report { bare: Some(run), redial: None } } else { Report { bare: None, redial: Some(run) } })
 }
 
-async fn one_file(client: &AnyClient, target: &Target, args: &Args, progress: &Progress) -> Result<Fetched, Failure> {
+async fn one_file(
+    client: &AnyClient,
+    target: &Target,
+    args: &Args,
+    left: &Left,
+    progress: &Progress,
+) -> Result<Fetched, Failure> {
     let bar = progress.file(&target.name);
     let download = async {
-        let mut save = None;
-        let fetched = download::fetch(client, &target.uri, &bar, async |data| {
-            let save = match &mut save {
-                Some(save) => save,
-                none => none.insert(Save::create(&args.out).await?),
-            };
-            save.write(&data).await
-        });
-        let fetched = fetched.await?;
-        let save = match save {
-            Some(save) => save,
-            // An empty file is a file.
-            None => Save::create(&args.out).await?,
-        };
-        save.finish(&args.out.join(&target.name)).await?;
-        Ok(fetched)
+        let mut save = Save::open(&args.out, &target.name, &target.url, left).await?;
+        let fetched = into_file(client, target, &mut save, &bar).await;
+        if fetched.as_ref().is_err_and(|failure| failure.spoilt) {
+            save.forget().await?;
+        }
+        fetched
     };
     download::within(args.timeout, download).await
+}
+
+/// Goes on with what is there, if the server says that it is the same, or begins anew.
+async fn into_file(
+    client: &AnyClient,
+    target: &Target,
+    save: &mut Save,
+    bar: &ProgressBar,
+) -> Result<Fetched, Failure> {
+    let mut there = save.there().map(|(kept, len)| (kept.clone(), len));
+    let (response, promised) = loop {
+        let fields = there.as_ref().and_then(|(kept, len)| kept.asks(*len));
+        let response = download::ask(client, &target.uri, fields.into_iter().flatten()).await?;
+        let part = there.as_ref().map(|(kept, len)| (kept, *len));
+        match Answer::of(part, &target.url, response.status(), response.headers()) {
+            Answer::All(kept) => {
+                let promised = kept::length(response.headers());
+                save.start(kept).await?;
+                there = None;
+                break (response, promised);
+            }
+            Answer::Rest(bytes) => {
+                save.go_on().await?;
+                break (response, Some(bytes));
+            }
+            Answer::Nothing => {
+                save.finish().await?;
+                let bytes = part.map_or(0, |(_, len)| len);
+                return Ok(Fetched { bytes, resent: false, saved: bytes });
+            }
+            // What is there stays until there is something else.
+            Answer::Unfit => there = None,
+            Answer::Failed(status) => return Err(Failure::status(status)),
+        }
+    };
+    let before = there.map_or(0, |(_, len)| len);
+    promised.inspect(|promised| bar.set_length(before + promised));
+    bar.set_position(before);
+    let read = download::read(client, response, promised, bar, async |data| save.write(&data).await);
+    let fetched = read.await?;
+    save.finish().await?;
+    Ok(Fetched { bytes: before + fetched.bytes, saved: before + fetched.saved, ..fetched })
 }
 
 /// Checks the URLs and finds a name for each file.
@@ -117,8 +157,11 @@ pub(crate) fn targets(urls: &[String]) -> Result<Vec<Target>, String> {
             return Err(format!("{url}: no host in it"));
         }
         let name = file_name(uri.path()).map_err(|what| format!("{url}: {what}"))?;
-        if let Some(other) = names.insert(name.clone(), url.clone()) {
-            return Err(format!("{other} and {url} would both be named {name}"));
+        let [part, description] = save::names_until_whole(&name);
+        for taken in [name.clone(), part, description] {
+            if let Some(other) = names.insert(taken.clone(), url.clone()) {
+                return Err(format!("{other} and {url} would both be named {taken}"));
+            }
         }
         Ok(Target { url: url.clone(), uri, name })
     };
@@ -135,7 +178,7 @@ fn file_name(path: &str) -> Result<String, String> {
     if name.trim_matches(['.', ' ']).is_empty() {
         return Err(format!("its path ends in {segment:?}, which is no usable file name"));
     }
-    if name.len() > LONGEST_NAME {
+    if name.len() + LONGEST_SUFFIX > LONGEST_NAME {
         return Err(format!("its last segment is too long for a file name ({} bytes)", name.len()));
     }
     // Nobody shall get a `.bashrc` for having asked for a file.
