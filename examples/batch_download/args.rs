@@ -26,23 +26,32 @@ const EMBEDDED_PATIENCE: u32 = 3;
 #[derive(Parser, Debug)]
 #[command(
     name = "batch_download",
-    about = "Downloads a batch of files and resends what a dying connection took down.",
+    about = "Downloads a batch of files, resends what a dying connection took down, and resumes what broke.",
     long_about = "\
-Downloads a batch of files and resends what a dying connection took down.
+Downloads a batch of files, resends what a dying connection took down, and resumes what broke.
 
 Without URLs it starts an HTTP/2 server of its own on loopback, which misbehaves as real ones do:
 GOAWAY every so many requests, with streams in flight, in three styles; REFUSED_STREAM beyond its
-stream limit; connections cut before the response's head; one connection that falls silent while
-requests wait; and it forgets a connection that is idle for a second, without a word, as a NAT does.
+stream limit; connections cut before the response's head and within bodies, by FIN and by RST; two
+bodies that stall; one connection that falls silent while requests wait; and it forgets a connection
+that is idle for a second, without a word, as a NAT does.
 From it, it downloads files of 16 KiB to 1 MiB in groups of --concurrency, first with the bare
 hyper-util client, then with the layers, and checks every file's SHA-256. Halfway it pauses for
-1.5 s. Where a whole group has failed by --head-timeout, it goes on with a new client: the bare one
-would never leave a silent connection. Each of the two gets a server of its own, with the same plan.
+1.5 s. Where a whole group has failed by --head-timeout or --stall-timeout, it goes on with a new
+client: the bare one would never leave a silent connection. Each of the two gets a server of its own,
+with the same plan.
 
 With URLs it downloads those, at most --concurrency at a time, into files named as the URLs' last
 segments. A file appears whole or not at all: it gets its name when all of it has arrived and its
-length is what Content-Length promised, if there was one. A file that has the name already is
-replaced. Redirects are not followed: only a status of 2xx is a success.
+length is what was promised, if there was a promise. A file that has the name already is replaced.
+Redirects are not followed: only a status of 2xx is a success.
+
+Until it is whole a file is named NAME.part. If the server gave a strong validator (an ETag that is
+not weak, or a Last-Modified a minute older than the response) that is kept in NAME.part.json with
+the URL, and the next run of the same URL goes on where this one ended, whether it failed, was
+interrupted or killed: with Range and If-Range. Only an answer that proves to be of the same version
+is joined on; otherwise it begins anew, as it does without a validator, when NAME.part is removed. What
+has one of the two names already is replaced. Let no two runs download the same file at once.
 
 With --concurrency auto each origin has a number of its own. One download goes ahead; once the server
 has answered there may be 4. When as many as there may be at a time have ended well, there may be one
@@ -55,25 +64,31 @@ not known.",
 Output:
   A table on stdout, or with --json one JSON document: {\"bare\": {...}, \"redial\": {...}}; with URLs
   the one of the two that was run. In it `failed` counts every file that is not there whole, and
-  `corrupt` those of them whose body came to a clean end and was wrong all the same. `rescued` counts
-  files that are there thanks to a resend. `connections` counts those accepted by the built-in
-  server, or made to URLs. `silent_connections` are those that were given up because they answered
-  no probe; what each cost is the time from the last byte that came on it to its end, which for one
-  that was idle includes the pause. The bare client finds none: it has no probes. `restarts` counts
-  the new clients that a run needed. `server.silenced` counts the connections that the built-in
-  server let fall silent. Progress bars go to stderr, if that is a terminal; so does a line for each
-  URL that failed.
+  `corrupt` those of them whose body came to a clean end and was wrong all the same. `rescued`
+  counts files that are there thanks to a resend. `resumes` counts the requests for the rest of a
+  body that broke, and `bytes_saved` the bytes of whole files that did not have to be fetched again
+  for that, those of earlier runs included. `protocols` has for each origin how many responses came
+  in which version of HTTP, and `concurrency`, with --concurrency auto, how many downloads it was
+  found to bear at the end and at the most, and how often that was halved. `connections` counts
+  those accepted by the built-in server, or made to URLs. `silent_connections` are those that were
+  given up because they answered no probe; what each cost is the time from the last byte that came
+  on it to its end, which for one that was idle includes the pause. The bare client finds none: it
+  has no probes. `restarts` counts the new clients that a run needed. `server.silenced` counts the
+  connections that the built-in server let fall silent, `server.stalled` the bodies that it let
+  stall. Progress bars go to stderr, if that is a terminal; so does a line for each URL that
+  failed.
 
 Exit status:
   0    the layers' run had no failure; with --bare: that run had none
   1    it had
   2    bad arguments: one line on stderr says which
-  130  interrupted with Ctrl-C; what was not whole is removed
+  130  interrupted with Ctrl-C; what can be gone on with is left for the next run
 
 Examples:
   batch_download
   batch_download --tls --json
-  batch_download https://example.org/a.tar.gz https://example.org/b.tar.gz --out /tmp"
+  batch_download https://example.org/a.tar.gz https://example.org/b.tar.gz --out /tmp
+  batch_download --concurrency auto --resume-max 20 https://example.org/a.iso https://example.org/b.iso"
 )]
 struct CommandLine {
     /// What to download: http:// or https:// URLs. Without any, the built-in server is used.
@@ -88,7 +103,7 @@ struct CommandLine {
     #[arg(long, value_name = "N|auto", default_value = "4")]
     concurrency: Concurrency,
 
-    /// Fails a file that is not there whole after so many seconds, resends included.
+    /// Fails a file that is not there whole after so many seconds, resends and resumes included.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
 

@@ -21,7 +21,7 @@ pub(crate) async fn start(files: usize, concurrency: usize, identity: Option<&Id
     // GOAWAY within each group would turn some requests away more often than they are resent.
     let stretch = u32::try_from(concurrency.div_ceil(GROUP)).unwrap_or(u32::MAX);
     let every = |requests: u32| requests.saturating_mul(stretch);
-    let fifth = (files as u64 / 5).max(1);
+    let (fifth, cycle) = ((files as u64 / 5).max(1), u64::from(every(80)));
     let builder = FaultyServer::builder()
         .handler(files::serve(files))
         // Each connection is wound up after so many requests, in one of three ways, in the middle of a group.
@@ -36,13 +36,21 @@ pub(crate) async fn start(files: usize, concurrency: usize, identity: Option<&Id
         // One place less than a group needs, and no word of it.
         .announced_streams(250)
         .stream_limit(limit)
-        // The server has acted on the request when it cuts the connection: for a GET that does not matter.
-        .every(u64::from(every(45)), Fault::Cut { how: Cut::Fin, processed: true })
-        // The same within a body; what else is open on the connection breaks with it.
-        .every(u64::from(every(37)), Fault::CutBody { after: WITHIN, how: Cut::Fin })
-        .every(u64::from(every(53)), Fault::CutBody { after: WITHIN, how: Cut::Rst })
-        // Two bodies stall, each on a connection that is well: no probe finds that.
-        .choose(move |_, nth| (nth == fifth || nth == 3 * fifth).then_some(Fault::StallBody { after: WITHIN }))
+        .choose(move |_, nth| {
+            if nth == fifth || nth == 3 * fifth {
+                // On a connection that is well: no probe finds that.
+                return Some(Fault::StallBody { after: WITHIN });
+            }
+            // Far enough from each other that none takes down what another has just let go of: the layer resends what was lost
+            // twice. What else is open on the connection breaks with it.
+            match nth % cycle {
+                at if at == cycle / 4 => Some(Fault::CutBody { after: WITHIN, how: Cut::Fin }),
+                // The server has acted on the request when it cuts the connection: for a GET that does not matter.
+                at if at == cycle / 2 => Some(Fault::Cut { how: Cut::Fin, processed: true }),
+                at if at == cycle * 3 / 4 => Some(Fault::CutBody { after: WITHIN, how: Cut::Rst }),
+                _ => None,
+            }
+        })
         // One connection falls silent under its requests, as where a cable is pulled.
         .silent_once((files as u64 / 4).max(1))
         // What a NAT on the way does. Neither end is told.

@@ -21,14 +21,21 @@ async fn the_built_in_server(options: &[&str]) {
     for cause in ["goaway(NO_ERROR)", "refused", "closed"] {
         assert!(json["redial"]["resends_by_cause"][cause].as_u64() > Some(0), "{cause}: {done:?}");
     }
-    let causes = json["redial"]["resends_by_cause"].as_object().unwrap();
-    assert_eq!(causes.values().filter_map(Value::as_u64).sum::<u64>(), number("redial", "resends"));
+    for cause in ["closed", "stalled"] {
+        assert!(json["redial"]["resumes_by_cause"][cause].as_u64() > Some(0), "{cause}: {done:?}");
+    }
+    for repairs in ["resends", "resumes"] {
+        let causes = json["redial"][format!("{repairs}_by_cause")].as_object().unwrap();
+        assert_eq!(causes.values().filter_map(Value::as_u64).sum::<u64>(), number("redial", repairs));
+    }
+    // Some bodies break before a byte is read, and many after a few.
+    assert!(number("redial", "bytes_saved") > number("redial", "resumes") * 1_000, "{done:?}");
 
     assert_eq!(number("bare", "files"), 400);
     assert!(number("bare", "failed") > 0, "{done:?}");
     assert_eq!(number("bare", "ok") + number("bare", "failed"), 400);
     assert_eq!(number("bare", "corrupt"), 0);
-    assert_eq!(number("bare", "resends"), 0);
+    assert_eq!((number("bare", "resends"), number("bare", "resumes"), number("bare", "bytes_saved")), (0, 0, 0));
     let counts: Vec<_> =
         json["bare"]["errors"].as_array().unwrap().iter().map(|e| e["count"].as_u64().unwrap()).collect();
     assert!(counts.len() >= 3, "one kind of error for each kind of fault: {done:?}");
@@ -44,12 +51,25 @@ async fn the_built_in_server(options: &[&str]) {
     assert_eq!(json["bare"]["silent_connections"], Value::Array(Vec::new()));
     assert!(number("bare", "restarts") > 0, "{done:?}");
     let errors = json["bare"]["errors"].as_array().unwrap();
-    assert!(errors.iter().any(|error| error["error"] == "request timed out"), "{done:?}");
+    for error in ["request timed out", "the body stalled"] {
+        assert!(errors.iter().any(|counted| counted["error"] == error), "{error}: {done:?}");
+    }
+    let of_bodies =
+        |error: &&Value| error["error"].as_str().unwrap().starts_with("error reading a body from connection");
+    assert!(errors.iter().any(|error| of_bodies(&error)), "{done:?}");
 
     for run in ["bare", "redial"] {
         assert!(number(run, "connections") > 1, "{done:?}");
         assert!(json[run]["seconds"].as_f64() > Some(0.0), "{done:?}");
-        for fault in ["goaways", "refused", "cuts", "silenced"] {
+        let protocols = json[run]["protocols"].as_object().unwrap();
+        let (origin, versions) = protocols.iter().next().unwrap();
+        assert!(protocols.len() == 1 && origin.contains("://127.0.0.1:"), "{done:?}");
+        // Those that the layers joined on are not counted.
+        assert_eq!(versions.as_object().unwrap().len(), 1, "{done:?}");
+        let responses = versions["HTTP/2.0"].as_u64().unwrap();
+        assert!((number(run, "ok")..=400).contains(&responses), "{done:?}");
+        assert_eq!(json[run]["concurrency"], Value::Null, "{done:?}");
+        for fault in ["goaways", "refused", "cuts", "silenced", "stalled"] {
             assert!(json[run]["server"][fault].as_u64() > Some(0), "{run}: {fault}: {done:?}");
         }
     }
@@ -80,10 +100,20 @@ async fn the_table_is_all_there_is_on_stdout() {
     assert_eq!(cells("ok ")[1], 48.0);
     assert_eq!(cells("failed ")[1], 0.0);
     assert!(cells("failed ")[0] > 0.0);
-    for label in ["resends ", "connections ", "silent connections ", "restarts ", "seconds "] {
+    for label in [
+        "resends ",
+        "resumes ",
+        "MiB saved by resumes ",
+        "connections ",
+        "silent connections ",
+        "restarts ",
+        "seconds ",
+    ] {
         assert_eq!(cells(label).len(), 2);
     }
     assert_eq!((cells("silent connections ")[0], cells("restarts ")[1]), (0.0, 0.0));
+    let protocols = table.iter().find_map(|line| line.strip_prefix("protocol ")).unwrap();
+    assert_eq!(protocols.split_whitespace().collect::<Vec<_>>(), ["HTTP/2.0", "HTTP/2.0"]);
     let costs = table.iter().find_map(|line| line.strip_prefix("  time each cost, s ")).unwrap();
     let costs: Vec<_> = costs.split([' ', ',']).filter(|word| !matches!(*word, "" | "to")).collect();
     assert!(costs[0] == "-" && costs.len() > 2, "two or more were found: {done:?}");

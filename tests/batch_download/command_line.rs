@@ -11,6 +11,8 @@ async fn bad_arguments_get_one_line_and_status_2() {
         (&["--concurrency", "four"], "neither `auto` nor a number from 1 to 250"),
         (&["--timeout", "0"], "'--timeout <SECONDS>'"),
         (&["--head-timeout", "-1"], "'-1'"),
+        (&["--stall-timeout", "0"], "'--stall-timeout <SECONDS>'"),
+        (&["--resume-max", "-1"], "'-1'"),
         (&["--files", "0"], "'--files <N>'"),
         (&["--cacert"], "'--cacert <FILE>'"),
         (&["--out", "/"], "--out needs at least one URL"),
@@ -32,6 +34,8 @@ async fn bad_arguments_get_one_line_and_status_2() {
         (&["http://localhost/a/.."], "no usable file name"),
         (&["http://localhost/%2e%2E"], "no usable file name"),
         (&["http://localhost/a", "http://127.0.0.1/b/a?c"], "would both be named a"),
+        (&["http://localhost/a", "http://localhost/a.part"], "would both be named a.part"),
+        (&["http://localhost/a.part.json", "http://localhost/a"], "would both be named a.part.json"),
     ];
     for (args, expected) in cases {
         let done = run(*args).await;
@@ -51,6 +55,8 @@ async fn help_says_everything() {
         "--concurrency <N|auto>",
         "--timeout <SECONDS>",
         "--head-timeout <SECONDS>",
+        "--stall-timeout <SECONDS>",
+        "--resume-max <N>",
         "--json",
         "--bare",
         "--http1",
@@ -60,7 +66,13 @@ async fn help_says_everything() {
         "--files <N>",
         "--help",
     ];
-    for said in options.iter().chain(&["[URL]...", "Exit status:", "Redirects are not followed"]) {
+    for said in options.iter().chain(&[
+        "[URL]...",
+        "Exit status:",
+        "Redirects are not followed",
+        "NAME.part.json",
+        "--concurrency auto",
+    ]) {
         assert!(done.stdout.contains(said), "{said}: {done:?}");
     }
     let listed = done.stdout.lines().filter(|line| line.trim_start().starts_with('-')).count();

@@ -1,4 +1,4 @@
-//! The example `batch_download`, run as people run it: as a process; and its rule for `--concurrency auto` by itself.
+//! The example `batch_download`, run as people run it: as a process; and its rules by themselves.
 
 #[path = "../../examples/batch_download/aimd.rs"]
 mod aimd;
@@ -6,6 +6,9 @@ mod built_in;
 mod command_line;
 mod concurrency;
 mod interrupted;
+#[path = "../../examples/batch_download/kept.rs"]
+mod kept;
+mod parts;
 mod protocols;
 mod setup;
 #[path = "../support/mod.rs"]

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use bytes::Bytes;
 use tempfile::TempDir;
 
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     support::{
         self, Cut, Fault, FaultyServer, GoAway, GoAwayStyle, Reply,
         files::{self, File},
+        message::Received,
     },
 };
 
@@ -58,17 +60,29 @@ async fn the_bare_client_says_which_urls_it_lost() {
     }
 }
 
+/// Each within the body of the smallest file.
+const BREAKS: [Fault; 4] = [
+    Fault::CutBody { after: 10_000, how: Cut::Fin },
+    Fault::CutBody { after: 10_000, how: Cut::Rst },
+    // hyper ends this one cleanly.
+    Fault::ResetBody { after: 10_000, reason: support::reason::NO_ERROR },
+    Fault::EndBody { after: 10_000 },
+];
+
+/// The handler of [`files::serve`], without what a download could be resumed by.
+fn without_etag(count: usize) -> impl Fn(&Received, Bytes) -> Reply + Send + Sync + 'static {
+    let serve = files::serve(count);
+    move |received, body| {
+        let mut reply = serve(received, body);
+        reply.headers.retain(|(name, _)| name != "etag");
+        reply
+    }
+}
+
 #[tokio::test]
-async fn a_body_that_breaks_leaves_nothing_behind() {
-    let faults = [
-        Fault::CutBody { after: 10_000, how: Cut::Fin },
-        Fault::CutBody { after: 10_000, how: Cut::Rst },
-        // hyper ends this one cleanly.
-        Fault::ResetBody { after: 10_000, reason: support::reason::NO_ERROR },
-        Fault::EndBody { after: 10_000 },
-    ];
-    for fault in faults {
-        let server = FaultyServer::builder().handler(files::serve(4)).every(2, fault).start().await;
+async fn a_body_that_breaks_and_cannot_be_resumed_leaves_nothing_behind() {
+    for fault in BREAKS {
+        let server = FaultyServer::builder().handler(without_etag(4)).every(2, fault).start().await;
         let dir = TempDir::new().unwrap();
         let urls = (0..4).map(|number| server.uri(&File::number(number).path()));
         let options = ["--http2-prior-knowledge", "--json", "--concurrency", "1"];
@@ -82,13 +96,32 @@ async fn a_body_that_breaks_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_cleanly_and_too_early_is_corrupt() {
+async fn bodies_that_break_again_and_again_become_whole() {
+    for fault in BREAKS {
+        let server = FaultyServer::builder().handler(files::serve(2)).every(1, fault).start().await;
+        let dir = TempDir::new().unwrap();
+        let file = File::number(0);
+        let done = download(&dir, [server.uri(&file.path())], &["--http2-prior-knowledge", "--json"]).await;
+        assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""), "{fault:?}: {done:?}");
+        let run = &done.json()["redial"];
+        // An RST may take bytes back that were sent, and so may a reset stream.
+        let at_least = file.size as u64 / 10_000;
+        assert!(run["resumes"].as_u64() >= Some(at_least), "{fault:?}: {done:?}");
+        assert!(run["bytes_saved"].as_u64() > Some(file.size as u64), "{fault:?}: {done:?}");
+        assert_eq!(run["bytes"], file.size, "{done:?}");
+        assert_eq!(names(&dir), ["0"], "{fault:?}");
+        assert_whole(&dir, &file);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_ends_cleanly_and_too_early_is_corrupt_to_the_bare_client() {
     let fault = Fault::ResetBody { after: 10_000, reason: support::reason::NO_ERROR };
     let server = FaultyServer::builder().handler(files::serve(1)).every(1, fault).start().await;
     let dir = TempDir::new().unwrap();
-    let done = download(&dir, [server.uri("/files/0")], &["--http2-prior-knowledge", "--json"]).await;
+    let done = download(&dir, [server.uri("/files/0")], &["--http2-prior-knowledge", "--json", "--bare"]).await;
     assert_eq!(done.status, Some(1), "{done:?}");
-    assert_eq!(done.json()["redial"]["corrupt"], 1, "{done:?}");
+    assert_eq!(done.json()["bare"]["corrupt"], 1, "{done:?}");
     assert!(done.stderr.contains("the body ended after 10000 of "), "{done:?}");
 }
 
@@ -96,7 +129,7 @@ async fn a_body_that_ends_cleanly_and_too_early_is_corrupt() {
 async fn a_file_that_was_there_stays_until_the_new_one_is_whole() {
     let files = files::files(2);
     let fault = Fault::CutBody { after: 10_000, how: Cut::Fin };
-    let builder = FaultyServer::builder().handler(files::serve(files.len()));
+    let builder = FaultyServer::builder().handler(without_etag(files.len()));
     let server = builder.choose(move |received, _| (received.path == "/files/1").then_some(fault)).start().await;
     let dir = TempDir::new().unwrap();
     for file in &files {
