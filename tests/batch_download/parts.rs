@@ -2,10 +2,7 @@
 
 use std::{
     fs,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
@@ -15,11 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     setup::{Done, assert_whole, download, names},
-    support::{
-        Cut, CutOff, CuttingProxy, FaultyServer, Reply,
-        files::{self, File},
-        message::Received,
-    },
+    support::{Cut, CutOff, CuttingProxy, FaultyServer, Reply, bound, example, files::File, message::Received},
 };
 
 /// Where the first connection stalls, in bytes.
@@ -30,12 +23,12 @@ const ONCE: [&str; 6] = ["--http2-prior-knowledge", "--json", "--resume-max", "0
 
 /// A file with far more than [`STALLS`] bytes.
 fn large() -> File {
-    files::files(50).into_iter().find(|file| file.size > 900_000).expect("a large one")
+    File { name: "file".to_owned(), size: 1_000_001, seed: 1 }
 }
 
-/// Another one.
-fn other_large() -> File {
-    files::files(50).into_iter().rfind(|file| file.size > 900_000).expect("another large one")
+/// Another version of it, of the same size.
+fn other_version() -> File {
+    File { seed: 2, ..large() }
 }
 
 /// Its first connection stalls.
@@ -65,26 +58,24 @@ fn described(uri: &Uri, file: &File) -> String {
 /// Serves one file under any path, and remembers what was asked.
 #[derive(Clone)]
 struct OneFile {
-    /// Its number.
-    now: Arc<AtomicU64>,
+    now: Arc<Mutex<File>>,
     asked: Arc<Mutex<Vec<Received>>>,
 }
 
 impl OneFile {
     fn new(file: &File) -> Self {
-        Self { now: Arc::new(AtomicU64::new(file.seed)), asked: Arc::default() }
+        Self { now: Arc::new(Mutex::new(file.clone())), asked: Arc::default() }
     }
 
     fn becomes(&self, file: &File) {
-        self.now.store(file.seed, Ordering::SeqCst);
+        *self.now.lock().unwrap() = file.clone();
     }
 
     fn handler(&self) -> impl Fn(&Received, Bytes) -> Reply + Send + Sync + 'static {
-        let (this, serve) = (self.clone(), files::serve(50));
-        move |received, body| {
+        let this = self.clone();
+        move |received, _body| {
             this.asked.lock().unwrap().push(received.clone());
-            let path = format!("/files/{}", this.now.load(Ordering::SeqCst));
-            serve(&Received { path, ..received.clone() }, body)
+            this.now.lock().unwrap().serve(received)
         }
     }
 
@@ -98,7 +89,7 @@ impl OneFile {
 
 fn assert_content(dir: &TempDir, file: &File) {
     assert_eq!(names(dir), ["file"]);
-    assert_whole(dir, &File { name: "file".to_owned(), ..file.clone() });
+    assert_whole(dir, file);
 }
 
 fn run_of(done: &Done) -> Value {
@@ -173,6 +164,8 @@ async fn one_run_resumes_as_often_as_it_may() {
     let done = download(&dir, [url.clone()], &[&options[..], &["2"]].concat()).await;
     assert_eq!(done.status, Some(1), "{done:?}");
     assert_eq!(run_of(&done)["resumes"], 2, "{done:?}");
+    // Not the half a minute each that is the default.
+    assert!(run_of(&done)["seconds"].as_f64() < Some(20.0), "{done:?}");
     assert!(done.stderr.contains(" and 2 resumes: it was resumed as often as is allowed"), "{done:?}");
     assert_eq!(names(&dir), ["file.part", "file.part.json"]);
 }
@@ -180,7 +173,7 @@ async fn one_run_resumes_as_often_as_it_may() {
 #[tokio::test]
 async fn what_has_changed_begins_anew() {
     for ignores_if_range in [false, true] {
-        let (old, new, dir) = (large(), other_large(), TempDir::new().unwrap());
+        let (old, new, dir) = (large(), other_version(), TempDir::new().unwrap());
         let one = OneFile::new(&old);
         let handler = one.handler();
         // Such a server sends the rest of another version. It says so in its ETag.
@@ -207,9 +200,44 @@ async fn what_has_changed_begins_anew() {
     }
 }
 
+/// Whatever is there of an earlier version with a validator, a version without one must not be described by it.
+#[tokio::test]
+async fn a_version_without_a_validator_takes_the_description_away() {
+    let (old, new, dir) = (large(), other_version(), TempDir::new().unwrap());
+    let one = OneFile::new(&old);
+    let handler = one.handler();
+    let handler = move |received: &Received, body| {
+        let mut reply = handler(received, body);
+        reply.headers.retain(|(name, value)| name != "etag" || *value == large().etag());
+        reply
+    };
+    let server = FaultyServer::builder().handler(handler).start().await;
+    let builder = CuttingProxy::builder().after(STALLS..=STALLS).cut_offs([CutOff::Stall]).first(2);
+    let proxy = builder.start(server.addr()).await;
+    let url = proxy.through(&server.uri("/file"));
+    download(&dir, [url.clone()], &ONCE).await;
+    assert_eq!(names(&dir), ["file.part", "file.part.json"]);
+
+    // Killed in the middle, so that nothing can be tidied up at the end.
+    one.becomes(&new);
+    let mut command = example::command("batch_download");
+    let mut child = command.arg(url.to_string()).arg("--out").arg(dir.path()).args(ONCE).spawn().unwrap();
+    let rewritten = async {
+        while part_of(&dir).is_empty() || !new.content().starts_with(&part_of(&dir)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    bound::within("bytes of the new version", rewritten).await;
+    child.kill().await.unwrap();
+    assert_eq!(names(&dir), ["file.part"]);
+    let done = download(&dir, [url], &ONCE).await;
+    assert_eq!(done.status, Some(0), "{done:?}");
+    assert_content(&dir, &new);
+}
+
 #[tokio::test]
 async fn a_change_and_another_break_leave_only_the_new_bytes() {
-    let (old, new, dir) = (large(), other_large(), TempDir::new().unwrap());
+    let (old, new, dir) = (large(), other_version(), TempDir::new().unwrap());
     let one = OneFile::new(&old);
     let server = FaultyServer::builder().handler(one.handler()).start().await;
     let proxy =

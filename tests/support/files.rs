@@ -65,6 +65,26 @@ impl File {
         sha256(&self.content())
     }
 
+    /// What a request for it is answered with: content-length, ETag and ranges.
+    ///
+    /// Of ranges it knows `bytes=a-` and `bytes=a-b` (RFC 9110, 14), and If-Range with an entity tag.
+    pub fn serve(&self, received: &Received) -> Reply {
+        let field = |name| received.headers.get(name).and_then(|value| value.to_str().ok());
+        let same = field(header::IF_RANGE).is_none_or(|tag| tag == self.etag());
+        let reply = match field(header::RANGE).filter(|_| same).and_then(range) {
+            None => Reply::ok(self.content()),
+            Some((start, _)) if start >= self.size => {
+                Reply::new(416).header("content-range", format!("bytes */{}", self.size))
+            }
+            Some((start, end)) => {
+                let part = self.part(start, end.map_or(self.size, |end| end.saturating_add(1)));
+                let range = format!("bytes {start}-{}/{}", start + part.len() - 1, self.size);
+                Reply { status: 206, ..Reply::ok(part) }.header("content-range", range)
+            }
+        };
+        reply.header("etag", self.etag()).header("accept-ranges", "bytes")
+    }
+
     /// A strong validator.
     pub fn etag(&self) -> String {
         format!("\"{:x}-{:x}\"", self.seed, self.size)
@@ -81,29 +101,12 @@ pub fn noise(seed: u64, len: usize) -> Bytes {
     File { name: String::new(), size: len, seed }.content()
 }
 
-/// The handler that serves the first `count` [`files`], with content-length, ETag and ranges; 404 for the rest.
-///
-/// Of ranges it knows `bytes=a-` and `bytes=a-b` (RFC 9110, 14), and If-Range with an entity tag.
+/// The handler that serves the first `count` [`files`], as [`File::serve`] does; 404 for the rest.
 pub fn serve(count: usize) -> impl Fn(&Received, Bytes) -> Reply + Send + Sync + 'static {
     move |received, _body| {
         let number = received.path.strip_prefix("/files/").and_then(|name| name.parse().ok());
-        let Some(file) = number.filter(|number| *number < count as u64).map(File::number) else {
-            return Reply::new(404);
-        };
-        let field = |name| received.headers.get(name).and_then(|value| value.to_str().ok());
-        let same = field(header::IF_RANGE).is_none_or(|tag| tag == file.etag());
-        let reply = match field(header::RANGE).filter(|_| same).and_then(range) {
-            None => Reply::ok(file.content()),
-            Some((start, _)) if start >= file.size => {
-                Reply::new(416).header("content-range", format!("bytes */{}", file.size))
-            }
-            Some((start, end)) => {
-                let part = file.part(start, end.map_or(file.size, |end| end.saturating_add(1)));
-                let range = format!("bytes {start}-{}/{}", start + part.len() - 1, file.size);
-                Reply { status: 206, ..Reply::ok(part) }.header("content-range", range)
-            }
-        };
-        reply.header("etag", file.etag()).header("accept-ranges", "bytes")
+        let file = number.filter(|number| *number < count as u64).map(File::number);
+        file.map_or_else(|| Reply::new(404), |file| file.serve(received))
     }
 }
 
