@@ -20,7 +20,7 @@ use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::args::Args;
 use crate::concurrency::{Concurrency, Places};
-use crate::report::{Protocols, Repairs};
+use crate::counts::{Protocols, Repairs};
 
 /// Either client. Its clones share one connection pool.
 #[derive(Clone, Debug)]

@@ -21,6 +21,7 @@ mod aimd;
 mod args;
 mod client;
 mod concurrency;
+mod counts;
 mod download;
 mod embedded;
 mod kept;
@@ -31,6 +32,7 @@ mod server;
 mod silence;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+mod table;
 mod tls;
 mod urls;
 

@@ -2,7 +2,7 @@
 //!
 //! The bytes go into `NAME.part`. What they are is in `NAME.part.json`, if they can be gone on with; without that they are worth
 //! nothing. So wherever a run ends, however suddenly, the order in which things are written has to leave one of the two: a part
-//! that is described rightly, or one that is not described. It is: take the old description away, empty the part, write the new
+//! that is described rightly, or one that is not described. It is: take the old description away and the old part, write the new
 //! description, then the bytes.
 
 use std::io::{self, Write};
@@ -59,7 +59,8 @@ impl Save {
         // One that cannot be read, or is of another URL, describes nothing.
         let kept = fs::read(&description).await.ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
         let kept = kept.filter(|kept| kept.url == url);
-        let len = match fs::metadata(&part).await {
+        // A link is none that we made.
+        let len = match fs::symlink_metadata(&part).await {
             Ok(metadata) if kept.is_some() && metadata.is_file() => metadata.len(),
             _ => 0,
         };
@@ -76,14 +77,11 @@ impl Save {
     /// Begins at the beginning.
     pub(crate) async fn start(&mut self, kept: Option<Kept>) -> io::Result<()> {
         self.forget().await?;
-        let had_bytes = fs::metadata(&self.part).await.is_ok_and(|metadata| metadata.len() > 0);
-        let file = self.file.insert(File::create(&self.part).await?);
+        remove(&self.part).await?;
+        // A new one: whatever lies there, a link say, is not written to.
+        self.file = Some(File::options().write(true).create_new(true).open(&self.part).await?);
         self.begun = true;
         self.len = 0;
-        if had_bytes {
-            // A power failure must not bring them back, under the new description.
-            file.sync_all().await?;
-        }
         if let Some(kept) = &kept {
             // A few bytes, which need no other thread. If a power failure takes them back the next run begins anew.
             write_whole(&self.description, &serde_json::to_vec(kept)?)?;
@@ -95,16 +93,7 @@ impl Save {
     /// Has the next run begin anew, whatever is there.
     pub(crate) async fn forget(&mut self) -> io::Result<()> {
         self.kept = None;
-        match fs::remove_file(&self.description).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            removed => removed?,
-        }
-        // A power failure must not bring it back, to describe other bytes than its own.
-        let dir = self.target.parent().map(Path::to_owned);
-        if let Some(dir) = dir.filter(|_| cfg!(unix)) {
-            spawn_blocking(move || std::fs::File::open(dir)?.sync_all()).await??;
-        }
-        Ok(())
+        remove(&self.description).await
     }
 
     /// Goes on behind what is there.
@@ -156,6 +145,19 @@ impl Drop for Save {
             let _ = std::fs::remove_file(&self.part);
         }
     }
+}
+
+/// Removes a file, if there is one, for good: a power failure must not bring it back beside what comes in its place.
+async fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        removed => removed?,
+    }
+    let dir = path.parent().map(Path::to_owned);
+    if let Some(dir) = dir.filter(|_| cfg!(unix)) {
+        spawn_blocking(move || std::fs::File::open(dir)?.sync_all()).await??;
+    }
+    Ok(())
 }
 
 /// A file that is there whole or not at all.

@@ -14,10 +14,11 @@ use tower_redial::ConnectionHealth;
 use crate::args::Args;
 use crate::client::{AnyClient, Setup};
 use crate::concurrency::Places;
+use crate::counts::{Protocols, Repairs};
 use crate::download::{self, Failure, Fetched};
 use crate::kept::{self, Answer};
 use crate::progress::Progress;
-use crate::report::{Protocols, Repairs, Report, Run, Tally};
+use crate::report::{Report, Run, Tally};
 use crate::save::{self, LONGEST_SUFFIX, Left, Save};
 use crate::silence::Silences;
 

@@ -336,3 +336,26 @@ async fn bytes_that_are_known_to_be_wrong_are_not_kept() {
     assert!(done.stderr.contains("its bytes do not have the digest"), "{done:?}");
     assert_eq!(names(&dir), [""; 0]);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_place_of_a_part_is_not_followed() {
+    let file = large();
+    let one = OneFile::new(&file);
+    let server = FaultyServer::builder().handler(one.handler()).start().await;
+    let url = server.uri("/file");
+    for description in [None, Some(described(&url, &file))] {
+        let (dir, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let target = elsewhere.path().join("precious");
+        fs::write(&target, &file.content()[..5_000]).unwrap();
+        std::os::unix::fs::symlink(&target, dir.path().join("file.part")).unwrap();
+        if let Some(description) = description {
+            fs::write(dir.path().join("file.part.json"), description).unwrap();
+        }
+        let done = download(&dir, [url.clone()], &ONCE).await;
+        assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+        assert_content(&dir, &file);
+        assert!(fs::symlink_metadata(dir.path().join("file")).unwrap().is_file());
+        assert_eq!(fs::metadata(&target).unwrap().len(), 5_000);
+    }
+}
