@@ -260,7 +260,7 @@ fn a_download_outlives_its_runtime() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let server = server(Kind::Strong, &[ends(Ending::Failed(80)), ends(Ending::Failed(10))]).slow(SECOND);
     let first = runtime();
-    let (mut body, begun) = first.block_on(async {
+    let (body, begun) = first.block_on(async {
         let mut body = layer().layer(server).oneshot(get()).await.unwrap().into_body();
         let begun = body.frame().await.unwrap().unwrap().into_data().unwrap();
         (body, begun)
