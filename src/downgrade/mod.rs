@@ -109,6 +109,7 @@
 //! |---|---|---|
 //! | whether a connection had been of use | seen | not known: it counts as a death, and the next response forgives it |
 //! | GOAWAY(NO_ERROR), and then a close on what it promised to answer | seen | not known: the close counts |
+//! | a connection that died before a request was given to it | seen | not known: such a request came back, or was never sent |
 //! | HTTP/2 or not | seen | by ALPN, where the error tells |
 //! | silence | where a keep-alive, or [`health`](crate::health), ends it | the same |
 //!

@@ -207,6 +207,19 @@ mod tests {
         }
     }
 
+    /// Where deaths downgrade nothing they still decide a probe, and make no other origin known.
+    #[test]
+    fn deaths_that_do_not_count_decide_a_probe() {
+        let hub = hub(Settings { lasting: Duration::ZERO, ..Settings::default() });
+        hub.died(&origin(0), hub.epoch(&origin(0)));
+        assert!(hub.snapshot().origins.is_empty());
+        hub.required(&origin(0));
+        assert_eq!(hub.route(&origin(0)), Route::Probe(1));
+        hub.died(&origin(0), hub.epoch(&origin(0)));
+        assert_eq!(hub.route(&origin(0)), Route::Probe(2), "the first was decided");
+        assert_eq!(hub.snapshot().origins[0].downgrades, 2);
+    }
+
     #[test]
     fn without_a_fallback_nothing_is_downgraded() {
         let hub = Hub::new(Settings { after: Some((1, Duration::MAX)), ..Settings::default() }, 16);

@@ -148,7 +148,7 @@ mod tests {
     use futures_util::FutureExt;
     use http::Response;
     use tower::limit::ConcurrencyLimit;
-    use tower::service_fn;
+    use tower::{Layer, service_fn};
 
     use super::super::machine::Settings;
     use super::*;
@@ -168,5 +168,19 @@ mod tests {
         let other = http2.oneshot(request).now_or_never();
         assert!(other.is_some_and(|other| other.is_ok()));
         drop(response);
+    }
+
+    /// Where a request's URI does not say where it goes, the layer was told.
+    #[tokio::test]
+    async fn clients_of_one_server_are_told_its_origin() {
+        let downgrade = super::super::Downgrade::default();
+        let uri = Uri::from_static("https://example.com/");
+        let says = |version| service_fn(move |_: Request<()>| ready(Ok::<_, Infallible>(version)));
+        let layer = downgrade.layer().fallback(says("HTTP/1.1"));
+        let told = layer.clone().origin(&uri).layer(says("HTTP/2"));
+        told.hub.required(&Origin::of(&uri).unwrap());
+        let answers = |service: PreferHttp2<_, _>| service.oneshot(Request::new(()));
+        assert_eq!(answers(told).await.unwrap(), "HTTP/1.1");
+        assert_eq!(answers(layer.layer(says("HTTP/2"))).await.unwrap(), "HTTP/2");
     }
 }

@@ -8,7 +8,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_redial::downgrade::{EventKind, State, Trouble};
 use tower_redial::{Cause, Failure, RetryOnCanceledLayer, fate};
 
-use crate::setup::{Ill, after, both, only, quiet, so_far};
+use crate::setup::{Ill, after, both, is_over_http1, only, quiet, so_far};
 use crate::support::tls::{H2, HTTP_1_1, Identity};
 use crate::support::{Cut, Fault, GoAway, GoAwayStyle, REQUEST_ID, Received, Reply, ScriptedServer, reason};
 
@@ -193,4 +193,29 @@ async fn connections_of_http1_never_downgrade() {
         response.unwrap_err();
     }
     assert!(downgrade.snapshot().origins.is_empty(), "{:?}", downgrade.snapshot());
+}
+
+/// X2: every way to die before a response.
+#[tokio::test]
+async fn every_death_counts() {
+    for way in 0..4 {
+        let server = ScriptedServer::bind_tls().await;
+        let downgrade = after(1).build();
+        let (http2, http1) = clients(server.identity());
+        let service = downgrade.layer().fallback(http1).layer(http2);
+        let script = async {
+            match way {
+                0 => return server.accept_mute().await.close().await,
+                3 => return drop(server.accept_socket().await),
+                _ => {}
+            }
+            let mut conn = server.accept().await;
+            conn.request().await;
+            if way == 1 { conn.goaway(0, reason::INTERNAL_ERROR).await } else { conn.abort() }
+        };
+        let get = service.clone().oneshot(request(Method::GET, &server.uri("/"), "1", ""));
+        let (response, ()) = tokio::join!(get, script);
+        response.unwrap_err();
+        assert!(is_over_http1(&downgrade), "{way}");
+    }
 }
