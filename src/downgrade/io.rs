@@ -140,7 +140,10 @@ impl Watch {
     }
 
     fn sent<'a>(&mut self, result: &io::Result<usize>, bufs: impl Iterator<Item = &'a [u8]>) {
-        let Ok(mut left) = *result else { return self.ended() };
+        let mut left = match result {
+            Ok(written) => *written,
+            Err(error) => return self.ended(Some(error)),
+        };
         for buf in bufs {
             let mut part = &buf[..buf.len().min(left)];
             left -= part.len();
@@ -151,8 +154,10 @@ impl Watch {
         self.settle();
     }
 
-    fn ended(&mut self) {
-        if let Some(sign) = self.wire.ended() {
+    fn ended(&mut self, error: Option<&io::Error>) {
+        // So the kernel, and the health of connections, give up a peer that says nothing.
+        let silent = error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+        if let Some(sign) = self.wire.ended(silent) {
             self.tell(sign);
         }
         self.settle();
@@ -186,7 +191,7 @@ impl<T: Read + Write + Unpin> AsyncRead for Observing<T> {
         if let Some(watch) = &mut this.watch {
             let bytes = &buf.filled()[before..];
             if result.is_err() || (bytes.is_empty() && room) {
-                watch.ended();
+                watch.ended(result.as_ref().err());
             } else {
                 watch.received(bytes);
             }
@@ -225,8 +230,8 @@ impl<T: Read + Write + Unpin> AsyncWrite for Observing<T> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let result = ready!(Pin::new(&mut this.inner).poll_flush(cx));
-        if let (Err(_), Some(watch)) = (&result, &mut this.watch) {
-            watch.ended();
+        if let (Err(error), Some(watch)) = (&result, &mut this.watch) {
+            watch.ended(Some(error));
         }
         Poll::Ready(result)
     }

@@ -68,7 +68,7 @@ pub(super) struct Machine {
     state: State,
     /// When connections died, since a response came.
     deaths: VecDeque<Duration>,
-    /// What began before the last death, or before the last change of the state but for the better, is no other sign.
+    /// What began before the last death that counted, or before the last downgrade, is no other sign.
     epoch: u64,
     probes: u64,
     downgrades: u64,
@@ -113,7 +113,6 @@ impl Machine {
             State::Http2 => (Route::Http2 { epoch: self.epoch }, None),
             State::Http1 { until } if now >= until => {
                 self.probes += 1;
-                self.epoch += 1;
                 self.state = State::Probing { probe: self.probes };
                 (Route::Probe(self.probes), Some(EventKind::Probing))
             }
@@ -143,8 +142,9 @@ impl Machine {
                     self.downgrade(Trouble::Died, now)
                 })
             }
-            // It began since the probe did: if it is not the probe's, it shows the same. The probe may not even have got it.
+            // Whoever it was for, HTTP/2 is of no use yet. The probe may not even have got it, or its caller may not have waited.
             (State::Probing { .. }, _) => Some(self.downgrade(Trouble::Died, now)),
+            (State::Http1 { until }, _) if now >= until => Some(self.downgrade(Trouble::Died, now)),
             (State::Http2 | State::Http1 { .. }, _) => None,
         }
     }

@@ -111,7 +111,7 @@
 //! | GOAWAY(NO_ERROR), and then a close on what it promised to answer | seen | not known: the close counts |
 //! | a connection that died before a request was given to it | seen | not known: such a request came back, or was never sent |
 //! | HTTP/2 or not | seen | by ALPN, where the error tells |
-//! | silence | where a keep-alive, or [`health`](crate::health), ends it | the same |
+//! | silence | where [`health`](crate::health) inside, or the kernel, ends the connection, also when nobody waits any more; where a keep-alive does, or `health` outside, if a request still waits | if a request still waits |
 //!
 //! # Resends
 //!

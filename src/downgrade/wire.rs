@@ -117,10 +117,11 @@ impl Wire {
         }
     }
 
-    /// The transport ended, and not by our doing.
-    pub(super) fn ended(&mut self) -> Option<Sign> {
-        // An idle connection is closed one day.
-        let died = self.begun && !self.over && (self.waiting > 0 || !self.greeted);
+    /// The transport ended, and not by our doing. `silent` if that was because nothing came any more.
+    pub(super) fn ended(&mut self, silent: bool) -> Option<Sign> {
+        // An idle connection is closed one day. A silent one is given up by those who wait, and they were right.
+        let waited_for = self.waiting > 0 || !self.greeted || (silent && self.highest > 0);
+        let died = self.begun && !self.over && waited_for;
         self.end(died.then_some(Sign::Died))
     }
 

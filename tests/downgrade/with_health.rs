@@ -8,10 +8,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
+use tower_redial::downgrade::EventKind;
 use tower_redial::health::{Connection, Protocol, ResponseBody};
 use tower_redial::{ConnectionHealth, Downgrade, RetryOnCanceledLayer};
 
-use crate::setup::{Ill, after, both, is_over_http1, quiet};
+use crate::setup::{Ill, after, both, is_over_http1, quiet, until};
 use crate::support::tls::Identity;
 use crate::support::{Fault, ScriptedServer, clients, reason, setting};
 
@@ -75,6 +76,31 @@ async fn silence_is_a_death() {
         assert!(is_over_http1(&downgrade), "inside: {health_inside}");
         assert_eq!((server.counters().streams, server.counters().http1_requests), (2, 5));
     }
+}
+
+/// X2: and so it is where every caller gives up before that, and the probe's too.
+#[tokio::test]
+async fn silence_is_a_death_that_no_caller_waits_for() {
+    let server = both().choose(Ill::yes().with(Fault::Silence { processed: false })).start().await;
+    let health = ConnectionHealth::builder()
+        .probe_after(Duration::from_millis(100))
+        .probe_timeout(Duration::from_millis(50))
+        .dead_after(Duration::from_millis(100))
+        .build();
+    let downgrade = after(1).lasting(Duration::from_millis(500)).build();
+    let mut events = downgrade.subscribe();
+    let service = stack(&downgrade, &health, server.identity(), true);
+    for _ in 0..2 {
+        // What the first heard after it went out were the peer's SETTINGS: the second makes the connection suspicious.
+        for _ in 0..2 {
+            let request = clients::get(server.uri("/"), "given-up");
+            tokio::time::timeout(Duration::from_millis(50), service.clone().oneshot(request)).await.unwrap_err();
+        }
+        until(&mut events, |kind| matches!(kind, EventKind::Downgraded { .. })).await;
+        service.clone().oneshot(clients::get(server.uri("/"), "served")).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(510)).await;
+    }
+    assert_eq!((server.counters().streams, server.counters().http1_requests), (4, 2));
 }
 
 /// Requests over HTTP/1.1 do not wait for room on an HTTP/2 connection, which others need.

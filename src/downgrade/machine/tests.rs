@@ -119,18 +119,24 @@ fn a_probe_that_shows_nothing_makes_room_for_the_next() {
     assert_eq!(machine.probed(second, Outcome::Answered, secs(310)), Some(EventKind::Restored));
 }
 
-/// Also where only HTTP_1_1_REQUIRED downgrades, and the probe itself got no connection.
+/// Also where only HTTP_1_1_REQUIRED downgrades, where the probe itself got no connection, and where its caller went.
 #[test]
-fn a_death_since_the_probe_began_decides_it() {
+fn a_death_decides_instead_of_a_probe() {
     let mut machine = Machine::new(Settings::default());
     let before = machine.epoch();
     machine.required(secs(0));
-    let meanwhile = machine.epoch();
+    assert_eq!(die(&mut machine, secs(299)), None, "before its time nothing is decided");
     let first = probe(&mut machine, secs(300));
-    assert_eq!((machine.died(before, secs(301)), machine.died(meanwhile, secs(301))), (None, None), "old news");
+    assert_eq!(machine.died(before, secs(301)), None, "old news");
     assert_eq!(die(&mut machine, secs(301)), DOWNGRADED);
-    assert_eq!(machine.probed(first, Outcome::Nothing, secs(302)), None);
+    assert_eq!(machine.probed(first, Outcome::Answered, secs(302)), None);
     assert_eq!(machine.route(secs(600)), (Route::Http1, None));
+
+    let second = probe(&mut machine, secs(601));
+    let epoch = machine.epoch();
+    machine.probed(second, Outcome::Nothing, secs(602));
+    assert_eq!(machine.died(epoch, secs(603)), DOWNGRADED);
+    assert_eq!((machine.died(epoch, secs(603)), machine.route(secs(902))), (None, (Route::Http1, None)));
 }
 
 #[test]

@@ -57,11 +57,11 @@ fn wire(requests: u32, greets: bool) -> Wire {
 /// X2: what a death is.
 #[test]
 fn a_connection_that_ends_before_a_response_has_died() {
-    assert_eq!(wire(1, true).ended(), Some(Sign::Died));
-    assert_eq!(wire(0, false).ended(), Some(Sign::Died), "not even SETTINGS came");
+    assert_eq!(wire(1, true).ended(false), Some(Sign::Died));
+    assert_eq!(wire(0, false).ended(false), Some(Sign::Died), "not even SETTINGS came");
     let mut half = wire(1, true);
     assert_eq!(half.comes_in(&headers(1, false)), None);
-    assert_eq!(half.ended(), Some(Sign::Died), "a response that does not end is of no use");
+    assert_eq!(half.ended(false), Some(Sign::Died), "a response that does not end is of no use");
     for code in [1, 2, 0xb, 0x1234] {
         assert_eq!(wire(1, true).comes_in(&goaway(code)), Some(Sign::Died), "{code}");
     }
@@ -70,7 +70,7 @@ fn a_connection_that_ends_before_a_response_has_died() {
     }
     let mut reset_by_peer = wire(1, true);
     assert_eq!(reset_by_peer.comes_in(&reset(1, 1)), None);
-    assert_eq!(reset_by_peer.ended(), Some(Sign::Died));
+    assert_eq!(reset_by_peer.ended(false), Some(Sign::Died));
 }
 
 #[test]
@@ -82,35 +82,47 @@ fn a_connection_that_brought_a_response_has_not() {
         assert_eq!(wire.comes_in(rest), None);
         assert_eq!(wire.comes_in(&[*last]), Some(Sign::Useful));
         assert!(wire.is_over());
-        assert_eq!((wire.comes_in(&goaway(1)), wire.ended()), (None, None));
+        assert_eq!((wire.comes_in(&goaway(1)), wire.ended(false)), (None, None));
     }
 }
 
 /// X4: what this side gives up, and what was idle, is no sign.
 #[test]
 fn a_connection_that_nobody_waits_on_has_not_died() {
-    assert_eq!(wire(0, true).ended(), None, "idle");
+    assert_eq!(wire(0, true).ended(false), None, "idle");
     for code in [8, 0, 2] {
         let mut wire = wire(2, true);
         assert_eq!(wire.goes_out(&[reset(1, code), reset(3, code)].concat()), None);
-        assert_eq!(wire.ended(), None, "given up with {code}");
+        assert_eq!(wire.ended(false), None, "given up with {code}");
     }
     let mut one_left = wire(2, true);
     one_left.goes_out(&reset(1, 8));
-    assert_eq!(one_left.ended(), Some(Sign::Died), "one still waits");
+    assert_eq!(one_left.ended(false), Some(Sign::Died), "one still waits");
     let mut calm = wire(1, true);
     assert_eq!(calm.goes_out(&goaway(0xb)), None, "its own limit of resets");
     let mut http1 = Wire::new();
     assert_eq!(http1.goes_out(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"), None);
-    assert_eq!((http1.is_over(), http1.ended()), (true, None));
-    assert_eq!(Wire::new().ended(), None, "nothing was spoken");
+    assert_eq!((http1.is_over(), http1.ended(false)), (true, None));
+    assert_eq!(Wire::new().ended(false), None, "nothing was spoken");
+}
+
+/// X2: silence is found out when callers have long gone.
+#[test]
+fn a_silent_connection_has_died_whoever_still_waits() {
+    let mut given_up = wire(1, true);
+    given_up.goes_out(&reset(1, 8));
+    assert_eq!(given_up.ended(true), Some(Sign::Died));
+    assert_eq!(wire(0, true).ended(true), None, "nobody had asked");
+    let mut useful = wire(1, true);
+    useful.comes_in(&headers(1, true));
+    assert_eq!(useful.ended(true), None);
 }
 
 #[test]
 fn a_graceful_goaway_and_what_follows_it_is_no_sign() {
     let mut wire = wire(2, true);
     assert_eq!(wire.comes_in(&goaway(0)), None);
-    assert_eq!((wire.comes_in(&goaway(1)), wire.goes_out(&goaway(1)), wire.ended()), (None, None, None));
+    assert_eq!((wire.comes_in(&goaway(1)), wire.goes_out(&goaway(1)), wire.ended(false)), (None, None, None));
 }
 
 /// X1: as the socket shows it.
