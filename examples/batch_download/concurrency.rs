@@ -198,7 +198,7 @@ impl Places {
     /// The body of the response for this URI broke.
     pub(crate) fn broke(&self, uri: &Uri, how: Break) {
         let cause = match how {
-            Break::Failed(failure) => failure.cause(),
+            Break::Failed(cause) => cause,
             Break::Short => Cause::Closed,
             Break::Stalled => Cause::Timeout,
             _ => return,
