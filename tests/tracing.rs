@@ -8,12 +8,18 @@ use std::io;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+#[cfg(feature = "resume")]
+use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use support::log::Log;
 use support::{FaultyServer, clients};
+#[cfg(feature = "resume")]
+use tower::BoxError;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_redial::{ConnectionHealth, ReplayBody, RetryOnCanceledLayer};
+#[cfg(feature = "resume")]
+use tower_redial::{resume::ResumeLayer, retry::Limits};
 use tracing::level_filters::LevelFilter;
 
 async fn logged(level: LevelFilter) -> Vec<String> {
@@ -40,6 +46,36 @@ async fn every_decision_is_logged_at_debug() {
     }
     assert!(lines[0].contains("decision=\"resend\"") && lines[0].contains("waited_ms="));
     assert!(lines[2].contains("decision=\"stop\" reason=\"max_resends\""));
+}
+
+/// Each time a download breaks, how far it was and what was decided.
+#[cfg(feature = "resume")]
+#[tokio::test(start_paused = true)]
+async fn a_download_that_breaks_is_logged_at_debug() {
+    let (log, _guard) = Log::listen(LevelFilter::DEBUG);
+    let inner = service_fn(|request: Request<Empty<Bytes>>| async move {
+        if request.headers().contains_key("range") {
+            return Err(BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset)));
+        }
+        let response = Response::builder().header("etag", "\"a\"").header("content-length", "7");
+        Ok(response.body(Full::new(Bytes::from("half")))?)
+    });
+    let layer = ResumeLayer::new().limits(Limits::after_loss().max_resends(1));
+    let service = ServiceBuilder::new().layer(layer).service(inner);
+    let request = Request::get("http://host/path?token=hunter2").body(Empty::new()).unwrap();
+    service.oneshot(request).await.unwrap().into_body().collect().await.unwrap_err();
+    let lines = log.lines();
+    let expected = [
+        ["error.type=\"short\"", "resumes=0", "decision=\"resume\"", "waited_ms="],
+        ["error.type=\"closed\"", "resumes=1", "decision=\"stop\"", "reason=\"no_progress\""],
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        for part in expected.into_iter().chain(["server.address=\"host\"", "received=4", "expected=7"]) {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        assert!(!line.contains("hunter2"), "{line}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

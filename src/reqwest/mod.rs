@@ -122,7 +122,7 @@
 //!
 //! # Downloads
 //!
-//! With the feature `resume`, `ResumeLayer` goes around all of that, and whoever reads `bytes_stream()` reads all of the file or an error:
+//! With the feature `resume`, `ResumeLayer` goes around all of that, and whoever reads `bytes_stream()` reads all of a file whose length was said, or an error:
 //!
 //! ```
 //! # #[cfg(feature = "resume")]
@@ -161,9 +161,10 @@
 //! # }
 //! ```
 //!
-//! In an error of reqwest's `Incomplete` is found down the chain of sources. reqwest decodes only what it asks for, and since the layer asks for
-//! no coding, a download is not decoded; one for which the caller sets `Accept-Encoding` is not resumed if it was coded.
-//! reqwest's `timeout` covers a body too: it runs anew with each request for the rest.
+//! In an error of reqwest's `Incomplete` is found down the chain of sources. reqwest decodes whatever comes coded, if it was built to; the
+//! layer asks for no coding, and what was decoded all the same is not resumed. It cannot see `default_headers` of the client: an
+//! `Accept-Encoding` among them gives way to `identity`; set it on the request. reqwest's `timeout` covers a body too: it runs anew
+//! with each request for the rest.
 //!
 //! # What cannot be done
 //!

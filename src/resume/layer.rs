@@ -70,7 +70,8 @@ impl ResumeLayer {
         self
     }
 
-    /// How often one download is resumed in all, however far each attempt brought it.
+    /// How often one download is resumed in all, however far each attempt brought it. With
+    /// [`allow_restart`](Self::allow_restart) each may fetch all of it again.
     #[must_use]
     pub fn max_resumes(mut self, max_resumes: u32) -> Self {
         self.config_mut().rules.max_resumes = max_resumes;
@@ -105,7 +106,8 @@ impl ResumeLayer {
         self
     }
 
-    /// Is told of each download that broke, once, at the moment when the rest is asked for or the error goes to the reader.
+    /// Is told of each time that a download broke of which it is known which bytes it has, once, at the moment when the rest is
+    /// asked for or the error goes to the reader.
     ///
     /// It runs while the body is polled: let it be short.
     #[must_use]

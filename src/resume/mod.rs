@@ -40,16 +40,20 @@
 //! - it answers a GET without a body, with 200, or with 206 where the caller asked for one range;
 //! - it has a strong `ETag`, or, where it has none, a `Last-Modified` at least a minute before its `Date` (RFC 9110, sections
 //!   8.8.2.2 and 13.1.5);
-//! - it says how long it is, and no content coding is applied. A layer that decodes takes the length away, so what was decoded
-//!   below this one is not resumed. The layer sends `Accept-Encoding: identity`, unless the caller sets the field: one that decodes
-//!   belongs above this one, and what it asks to be coded is not resumed;
+//! - it says by `Content-Length` how long it is, a 206 too, and no content coding is applied. A layer that decodes takes that field
+//!   away, so what was decoded below this one is not resumed. The layer sends `Accept-Encoding: identity`, unless the request has the
+//!   field: a layer that decodes belongs above this one, and what it asks to be coded is not resumed;
 //! - it does not say `Accept-Ranges: none`.
 //!
 //! The answer to the request for the rest is joined on if it is a 206 with the same validator and a `Content-Range` of exactly the
 //! bytes that are missing, of the same complete length. A 200 with the same validator is, too, where
-//! [`allow_restart`](ResumeLayer::allow_restart) is set: what was delivered is skipped. A redirect is followed where a layer below does. Everything else ends the
-//! body with [`Incomplete`], which says how far it got and [`Why`] it does not go on; statuses such as 503 among them: retrying
-//! those belongs to a layer below.
+//! [`allow_restart`](ResumeLayer::allow_restart) is set: what was delivered is skipped. Everything else ends the body with
+//! [`Incomplete`], which says how far it got and [`Why`] it does not go on; statuses such as 503 among them: retrying those belongs
+//! to a layer below.
+//!
+//! The rest is asked for where the caller asked. A layer that follows redirects belongs **above** this one, so that this is the
+//! place that the redirect led to: a validator speaks of one resource, and another's may be equal by chance. reqwest follows them below;
+//! there the answer has to come from the same URL as the response, but for the query ([`Why::Elsewhere`]).
 //!
 //! The caller's own range is resumed inside itself. Requests for several ranges go through untouched, other methods too.
 //!
@@ -57,21 +61,23 @@
 //!
 //! A body that is shorter or longer than its `Content-Length` is an error, resumed or not:
 //! [`Whole`](crate::body::Whole) is in it. Where the server sends a `Repr-Digest` with all of a representation (RFC 9530; sha-256 or
-//! sha-512), the last bytes are given only if the digest is right.
+//! sha-512), a body ends in an error if the digest is wrong, and the last bytes are kept back where it is known which they are. Not
+//! checked are what a coding is applied to, and what has no length where the request asked for a coding: it may have been decoded.
 //!
 //! # How often
 //!
 //! | | |
 //! |---|---|
-//! | in a row, without a byte in between | 8, after 50 ms doubling up to 5 s ([`limits`](ResumeLayer::limits)) |
+//! | in a row, without a byte in between | 8, after 50 ms doubling up to 5 s, which is eight seconds or more in all ([`limits`](ResumeLayer::limits)). Each is a request of its own to the layers below, which may resend it |
 //! | in all | 1,000 ([`max_resumes`](ResumeLayer::max_resumes)) |
-//! | budget | as many as there were successes in the last ten seconds, and 10 a second. What brought a byte is a success |
+//! | budget | its own, unless it is [shared](ResumeLayer::limits): as many as there were successes in the last ten seconds, and 10 a second. What brought a byte is a success |
 //! | no byte while somebody reads | 30 s ([`stall_timeout`](ResumeLayer::stall_timeout)), also for the head of the answer |
 //!
 //! # What you see of it
 //!
-//! - [`Progress`] in the response's extensions: bytes, resumes, and how many bytes did not have to be fetched again;
-//! - [`on_resume`](ResumeLayer::on_resume): each time a download breaks, how, and what was decided and why;
+//! - [`Progress`] in the response's extensions, where it is known which bytes a response has: bytes, resumes, and how many bytes did not
+//!   have to be fetched again;
+//! - [`on_resume`](ResumeLayer::on_resume): each time such a download breaks, how, and what was decided and why;
 //! - with the feature `tracing`, the same at debug level.
 //!
 //! # Timeouts
@@ -87,8 +93,14 @@
 //!
 //! # Cost
 //!
-//! A few allocations for each download, and an addition for each frame; no byte is looked at or copied, but for a digest.
+//! A few allocations for each download, and an addition for each frame; where the data are `Bytes`, as hyper's are, no byte is looked at or
+//! copied, but for a digest.
 //! Memory is what one frame takes, however long the download.
+//!
+//! # Bodies
+//!
+//! The request for the rest has the empty body that `Default` makes. Where a client's body type has none, since it also uploads
+//! streams for instance, box it: `http_body_util`'s `BoxBody` and `UnsyncBoxBody` have one.
 //!
 //! # Runtime
 //!

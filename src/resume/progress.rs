@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Response extension: how far a download is. It goes on telling while the body is read.
 ///
-/// It is on every response whose bytes the layer counts, resumed or not, those that could not be resumed among them.
+/// It is on every response of which the layer knows which bytes it has, also where those could not be resumed for want of a
+/// validator.
 ///
 /// ```
 /// use http::Response;

@@ -11,4 +11,6 @@ mod middleware;
 mod neighbour;
 mod redirects;
 mod renew;
+#[cfg(feature = "resume")]
+mod resume;
 mod setup;

@@ -1,6 +1,7 @@
 //! Downloads that break, and go on.
 
 mod any_server;
+mod coded;
 #[cfg(feature = "reqwest-middleware")]
 mod cuts;
 mod reference;
