@@ -4,6 +4,7 @@
 mod support;
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,11 +14,12 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use support::log::Log;
-use support::{FaultyServer, clients};
+use support::tls::Identity;
+use support::{Cut, Fault, FaultyServer, clients};
 #[cfg(feature = "resume")]
 use tower::BoxError;
-use tower::{ServiceBuilder, ServiceExt, service_fn};
-use tower_redial::{ConnectionHealth, ReplayBody, RetryOnCanceledLayer};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_redial::{ConnectionHealth, Downgrade, ReplayBody, RetryOnCanceledLayer};
 #[cfg(feature = "resume")]
 use tower_redial::{resume::ResumeLayer, retry::Limits};
 use tracing::level_filters::LevelFilter;
@@ -103,4 +105,23 @@ async fn changes_of_a_connection_are_logged_at_debug() {
         );
         assert!(line.contains("connection=1") && !line.contains("hunter2"), "{line}");
     }
+}
+
+/// An origin's downgrade.
+#[tokio::test]
+async fn a_downgrade_is_logged_at_debug() {
+    let dies = Fault::Cut { how: Cut::Fin, processed: false };
+    let server = FaultyServer::builder().tls(Identity::new()).http1().every(1, dies).start().await;
+    let (log, _guard) = Log::listen(LevelFilter::DEBUG);
+    let (minute, identity) = (Duration::from_secs(60), server.identity());
+    let downgrade = Downgrade::builder().after(1, minute).lasting(minute).build();
+    let connector = downgrade.connector(identity.connector()).fallback(identity.connector_h1());
+    let client = downgrade.layer().layer(clients::builder().build(connector));
+    client.oneshot(clients::get(server.uri("/?token=hunter2"), "1")).await.unwrap_err();
+    let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains("tower_redial::downgrade")).collect();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    for part in ["DEBUG", "event=\"downgraded\" reason=\"died\" seconds=60", "server.address=\"127.0.0.1\""] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
+    assert!(!lines[0].contains("hunter2"), "{}", lines[0]);
 }

@@ -35,7 +35,7 @@ async fn each_step_is_told() {
 }
 
 /// An origin that has been downgraded.
-#[cfg(any(feature = "serde", feature = "metrics", feature = "tracing"))]
+#[cfg(any(feature = "serde", feature = "metrics"))]
 async fn downgraded() -> tower_redial::Downgrade {
     let dies = Fault::Cut { how: Cut::Fin, processed: false };
     let server = both().choose(Ill::yes().with(dies)).start().await;
@@ -77,17 +77,5 @@ fn changes_are_counted() {
     for label in [("event", "downgraded"), ("reason", "died"), ("server.address", "127.0.0.1"), ("url.scheme", "https")]
     {
         assert!(labels.iter().any(|(name, value)| (name.as_str(), value.as_str()) == label), "{labels:?}");
-    }
-}
-
-#[cfg(feature = "tracing")]
-#[tokio::test]
-async fn changes_are_logged_at_debug() {
-    let (log, _guard) = crate::support::log::Log::listen(tracing::level_filters::LevelFilter::DEBUG);
-    downgraded().await;
-    let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains("tower_redial::downgrade")).collect();
-    assert_eq!(lines.len(), 1, "{lines:#?}");
-    for part in ["DEBUG", "event=\"downgraded\" reason=\"died\" seconds=600", "server.address=\"127.0.0.1\""] {
-        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
     }
 }
