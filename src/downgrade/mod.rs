@@ -141,7 +141,7 @@
 //! between this one and the client see it.
 //!
 //! What is open on a downgraded origin's HTTP/2 connection finishes there. The connection gets nothing new but what needs
-//! HTTP/2, and ends as an idle one does.
+//! HTTP/2, after HTTP_1_1_REQUIRED not even that, and ends as an idle one does.
 //!
 //! # Limits
 //!

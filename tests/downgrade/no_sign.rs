@@ -6,10 +6,10 @@ use tokio::time::timeout;
 use tower::{Layer, ServiceExt};
 use tower_redial::Downgrade;
 
-use crate::setup::{FORMS, Service, after, both, get};
+use crate::setup::{FORMS, Form, Service, after, both, get};
 use crate::support::script::NobodyListens;
-use crate::support::tls::Identity;
-use crate::support::{Cut, GoAway, GoAwayStyle, ScriptedServer, clients};
+use crate::support::tls::{self, Identity};
+use crate::support::{Cut, Fault, GoAway, GoAwayStyle, Received, Reply, ScriptedServer, clients, reason};
 
 fn is_calm(downgrade: &Downgrade) {
     let origins = downgrade.snapshot().origins;
@@ -106,7 +106,7 @@ async fn connects_that_fail_never_downgrade() {
 /// An HTTP/1.1 connection that dies says nothing of HTTP/2.
 #[tokio::test]
 async fn connections_of_http1_never_downgrade() {
-    let server = ScriptedServer::bind_tls_with(&Identity::new(), &[crate::support::tls::HTTP_1_1]).await;
+    let server = ScriptedServer::bind_tls_with(&Identity::new(), &[tls::HTTP_1_1]).await;
     for form in FORMS {
         let downgrade = after(1).build();
         let service = form.bare(&downgrade, server.identity());
@@ -147,16 +147,14 @@ async fn one_client_in_the_clear_is_left_alone() {
 /// A client whose connector knows nothing of it gets no request that is marked for one that does.
 #[tokio::test]
 async fn a_client_without_a_fallback_is_left_alone() {
-    use crate::support::{Fault, Reply, reason};
-
-    let required = |received: &crate::support::Received, _| {
+    let required = |received: &Received, _| {
         let fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
         (received.path == "/first").then_some(fault)
     };
-    let authority = |received: &crate::support::Received, _| Reply::ok(received.authority.clone());
+    let authority = |received: &Received, _| Reply::ok(received.authority.clone());
     let server = both().choose(required).handler(authority).start().await;
     let downgrade = after(1).build();
-    let two = crate::setup::Form::TwoClients.resent(&downgrade, server.identity());
+    let two = Form::TwoClients.resent(&downgrade, server.identity());
     get(&two, server.uri("/first"), "1").await.unwrap();
     let one = Service::new(downgrade.layer().layer(clients::https(server.identity())));
     assert_eq!(get(&one, server.uri("/second"), "2").await.unwrap(), server.addr().to_string());

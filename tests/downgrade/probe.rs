@@ -9,14 +9,14 @@ use tower_redial::Downgrade;
 use tower_redial::downgrade::{EventKind, State};
 
 use crate::setup::{FORMS, Form, Ill, Service, both, get, only, quiet, so_far, until};
-use crate::support::{Fault, FaultyServer, Reply, ScriptedServer, clients, reason};
+use crate::support::{Fault, FaultyServer, Received, Reply, ScriptedServer, clients, reason};
 
 const REQUIRED: Fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
 
 /// A server that is cured, and slow over HTTP/2; its origin is downgraded, and the time is over.
 async fn due(form: Form) -> (FaultyServer, Downgrade, Service) {
     let ill = Ill::yes();
-    let slow = |received: &crate::support::Received, _| {
+    let slow = |received: &Received, _| {
         let delay = if received.headers.contains_key(HOST) { Duration::ZERO } else { Duration::from_millis(300) };
         Reply::ok(received.id.clone()).after(delay)
     };

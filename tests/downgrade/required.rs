@@ -4,8 +4,9 @@ use std::error::Error;
 
 use futures_util::future::join_all;
 use hyper_util::client::legacy;
+use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_redial::downgrade::{EventKind, Trouble};
-use tower_redial::{BodyUse, Cause, Downgrade, Failure, Fate};
+use tower_redial::{BodyUse, Cause, Downgrade, Failure, Fate, RetryOnCanceledLayer};
 
 use crate::setup::{FORMS, Form, Ill, both, fetch, get, is_over_http1, only, quiet, so_far};
 use crate::support::{Fault, ScriptedServer, clients, reason};
@@ -104,12 +105,10 @@ async fn without_resends_the_error_is_the_clients_own() {
 /// With nothing to fall back on, it stays the error that it was.
 #[tokio::test]
 async fn without_a_fallback_nothing_is_resent() {
-    use tower::{Layer, ServiceBuilder, ServiceExt};
-
     let server = both().choose(Ill::yes().with(REQUIRED)).start().await;
     let downgrade = Downgrade::default();
     let client = downgrade.layer().layer(clients::https(server.identity()));
-    let service = ServiceBuilder::new().layer(tower_redial::RetryOnCanceledLayer::new()).service(client);
+    let service = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(client);
     service.oneshot(clients::get(server.uri("/"), "1")).await.unwrap_err();
     assert_eq!(server.counters().streams, 1);
     assert!(downgrade.snapshot().origins.is_empty());

@@ -13,8 +13,8 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, ServiceBuilder, ServiceExt};
-use tower_redial::downgrade::{Builder, Event, EventKind, OriginSnapshot, State};
+use tower::{BoxError, Layer, ServiceBuilder, ServiceExt};
+use tower_redial::downgrade::{Builder, DowngradeConnector, Event, EventKind, OriginSnapshot, State};
 use tower_redial::health::{Events, Notice};
 use tower_redial::{Downgrade, RetryOnCanceledLayer};
 
@@ -76,10 +76,8 @@ impl Form {
     }
 }
 
-use tower::Layer;
-
 type Https = HttpsConnector<HttpConnector>;
-type Observed = tower_redial::downgrade::DowngradeConnector<Https>;
+type Observed = DowngradeConnector<Https>;
 
 fn one<B>(downgrade: &Downgrade, identity: &Identity) -> Client<Observed, B>
 where
