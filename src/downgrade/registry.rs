@@ -11,6 +11,7 @@ use super::event::{Event, EventKind};
 use super::machine::{self, Machine, Outcome, Route, Settings};
 use super::snapshot::{OriginSnapshot, Snapshot, State};
 use crate::health::{Origin, Origins};
+use crate::retry::NextOverHttp1;
 
 /// What all parts share.
 pub(super) struct Hub {
@@ -48,6 +49,7 @@ impl Hub {
 
     /// There is something to fall back on. Until then nothing is downgraded.
     pub(super) fn fall_back(&self) {
+        NextOverHttp1::announce();
         self.falls_back.store(true, Ordering::Relaxed);
     }
 

@@ -8,7 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NextOverHttp1(Arc<AtomicBool>);
 
+/// Whether anybody in this process might say it: a request that nobody asks for it costs nothing.
+static SOMEBODY_SAYS: AtomicBool = AtomicBool::new(false);
+
 impl NextOverHttp1 {
+    /// Somebody will say it, from the next request on.
+    pub(crate) fn announce() {
+        SOMEBODY_SAYS.store(true, Ordering::Relaxed);
+    }
+
+    /// For a request, where there is somebody to say it.
+    pub(super) fn new() -> Option<Self> {
+        SOMEBODY_SAYS.load(Ordering::Relaxed).then(Self::default)
+    }
+
     pub(crate) fn say(&self) {
         self.0.store(true, Ordering::Release);
     }

@@ -90,7 +90,7 @@ impl<B: Body> sealed::Kind for Request<B> {
     fn keep(self, keeping: sealed::Keeping) -> (Self::Sent, Self::Kept) {
         let (head, body) = self.into_parts();
         let (body, rewind) = replay(body, keeping.replay_limit);
-        let kept = KeptRequest { head: head.clone(), rewind, over_http1: NextOverHttp1::default() };
+        let kept = KeptRequest { head: head.clone(), rewind, over_http1: NextOverHttp1::new() };
         (kept.resend(head, body), kept)
     }
 }
@@ -100,7 +100,7 @@ impl<B: Body> sealed::Kind for Request<B> {
 pub struct KeptRequest<B> {
     head: Parts,
     rewind: Rewind<B>,
-    over_http1: NextOverHttp1,
+    over_http1: Option<NextOverHttp1>,
 }
 
 impl<B> Kept for KeptRequest<B> {
@@ -120,7 +120,7 @@ impl<B> Kept for KeptRequest<B> {
     }
 
     fn next_over_http1(&self) -> bool {
-        self.over_http1.take()
+        self.over_http1.as_ref().is_some_and(NextOverHttp1::take)
     }
 
     fn take_back(&mut self) -> Option<ReplayBody<B>> {
@@ -128,7 +128,9 @@ impl<B> Kept for KeptRequest<B> {
     }
 
     fn resend(&self, mut head: Parts, body: ReplayBody<B>) -> Self::Sent {
-        head.extensions.insert(self.over_http1.clone());
+        if let Some(over_http1) = &self.over_http1 {
+            head.extensions.insert(over_http1.clone());
+        }
         Request::from_parts(head, body)
     }
 
