@@ -8,6 +8,7 @@ use http::{Extensions, Uri};
 use super::io::Observed;
 use super::machine::{Outcome, Route};
 use super::registry::Hub;
+use super::request::Need;
 use crate::fate::{BodyUse, Cause, Failure, Reason, connect_info, is_http1};
 use crate::health::Origin;
 
@@ -21,12 +22,13 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(super) fn of(hub: &Arc<Hub>, origin: Option<Origin>, needs_http2: bool) -> Self {
+    pub(super) fn of(hub: &Arc<Hub>, origin: Option<Origin>, need: Need) -> Self {
         let Some(origin) = origin else { return Self::Unseen };
+        let needs_http2 = need == Need::Http2;
         let (epoch, probe) = if needs_http2 {
             (hub.epoch(&origin), None)
         } else {
-            match hub.route(&origin) {
+            match hub.route(&origin, need == Need::Spared) {
                 Route::Http2 { epoch } => (epoch, None),
                 // What came down with others before it says enough of a probe too.
                 Route::Probe(probe) => (0, Some(probe)),
@@ -49,9 +51,13 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// A response came.
-    pub(crate) fn answered(mut self) {
-        self.tell(Outcome::Answered);
+    /// A response came, with these extensions.
+    pub(crate) fn answered(mut self, extensions: &Extensions) {
+        // Where its socket is watched, that says when it has come to its end, or that it never will.
+        match extensions.get::<Observed>().is_some_and(Observed::is_undecided) {
+            true => self.probe = None,
+            false => self.tell(Outcome::Answered),
+        }
     }
 
     /// It failed. Whether it was for HTTP_1_1_REQUIRED, and the request's next attempt goes over HTTP/1.1.
@@ -92,7 +98,8 @@ fn outcome(error: &(dyn Error + 'static), https: bool) -> Outcome {
     let cause = Failure::of(error, BodyUse::Untouched).cause();
     let died = match cause {
         Cause::Http11Required => return Outcome::Required,
-        Cause::GoAway { reason } => reason != Reason::NO_ERROR,
+        // Too many resets, or pings, of this side's: what it does itself.
+        Cause::GoAway { reason } => !matches!(reason, Reason::NO_ERROR | Reason::ENHANCE_YOUR_CALM),
         // By ENHANCE_YOUR_CALM this side's h2 ends a connection on which its own resets were too many (h2 #856).
         Cause::Local { reason } => reason != Reason::ENHANCE_YOUR_CALM,
         Cause::Closed | Cause::Silent => true,
@@ -122,8 +129,8 @@ pub(super) fn with_alpn(uri: &Uri) -> Option<Origin> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::time::Duration;
+    use std::{io, thread};
 
     use super::super::machine::Settings;
     use super::*;
@@ -139,8 +146,8 @@ mod tests {
         Origin::of(&Uri::from_static("https://example.com/"))
     }
 
-    fn http2(hub: &Arc<Hub>, needs_http2: bool) -> Attempt {
-        match Way::of(hub, origin(), needs_http2) {
+    fn http2(hub: &Arc<Hub>, need: Need) -> Attempt {
+        match Way::of(hub, origin(), need) {
             Way::Http2(attempt) => attempt,
             Way::Http1 | Way::Unseen => panic!("not over HTTP/2"),
         }
@@ -148,13 +155,16 @@ mod tests {
 
     #[test]
     fn a_dropped_probe_gives_its_place_up() {
-        let hub = hub(Settings { lasting: Duration::ZERO, ..Settings::default() });
+        let lasting = Duration::from_millis(400);
+        let hub = hub(Settings { lasting, ..Settings::default() });
         hub.required(&origin().unwrap());
-        let probe = http2(&hub, false);
-        assert!(matches!(Way::of(&hub, origin(), false), Way::Http1));
+        thread::sleep(lasting);
+        let probe = http2(&hub, Need::Spared);
+        assert!(matches!(Way::of(&hub, origin(), Need::Spared), Way::Http1));
         drop(probe);
-        http2(&hub, false).answered();
-        drop((http2(&hub, false), http2(&hub, false)));
+        thread::sleep(lasting / 8);
+        http2(&hub, Need::Spared).answered(&Extensions::new());
+        drop((http2(&hub, Need::Spared), http2(&hub, Need::Spared)));
     }
 
     /// X3: what needs HTTP/2 goes over it, and takes no probe's place.
@@ -162,9 +172,9 @@ mod tests {
     fn what_needs_http2_gets_it() {
         let hub = hub(Settings { lasting: Duration::MAX, ..Settings::default() });
         hub.required(&origin().unwrap());
-        assert!(matches!(Way::of(&hub, origin(), false), Way::Http1));
-        http2(&hub, true).answered();
-        assert!(matches!(Way::of(&hub, origin(), false), Way::Http1));
+        assert!(matches!(Way::of(&hub, origin(), Need::Spared), Way::Http1));
+        http2(&hub, Need::Http2).answered(&Extensions::new());
+        assert!(matches!(Way::of(&hub, origin(), Need::Spared), Way::Http1));
     }
 
     /// What comes down together is one death.
@@ -172,16 +182,16 @@ mod tests {
     fn one_connection_dies_once() {
         let lost = || Verdict::connection_lost("lost");
         let hub = hub(Settings { after: Some((2, Duration::MAX)), lasting: Duration::MAX });
-        let attempts: Vec<_> = (0..100).map(|_| http2(&hub, false)).collect();
+        let attempts: Vec<_> = (0..100).map(|_| http2(&hub, Need::Spared)).collect();
         for attempt in attempts {
             assert!(!attempt.failed(&lost()));
         }
         assert_eq!(hub.snapshot().origins[0].died, 1);
-        http2(&hub, false).answered();
+        http2(&hub, Need::Spared).answered(&Extensions::new());
         assert_eq!(hub.snapshot().origins[0].died, 0, "it was of use");
-        http2(&hub, false).failed(&lost());
-        http2(&hub, false).failed(&lost());
-        assert!(matches!(Way::of(&hub, origin(), false), Way::Http1));
+        http2(&hub, Need::Spared).failed(&lost());
+        http2(&hub, Need::Spared).failed(&lost());
+        assert!(matches!(Way::of(&hub, origin(), Need::Spared), Way::Http1));
     }
 
     /// X4: what this side did, and what came before there was HTTP/2, says nothing of it.

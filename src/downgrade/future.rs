@@ -3,7 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Request;
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
@@ -45,12 +45,12 @@ impl<F, G> ResponseFuture<F, G> {
 
 impl<F, G, R, E, X> Future for ResponseFuture<F, G>
 where
-    F: Future<Output = Result<R, E>>,
-    G: Future<Output = Result<R, X>>,
+    F: Future<Output = Result<Response<R>, E>>,
+    G: Future<Output = Result<Response<R>, X>>,
     E: Into<BoxError>,
     X: Into<BoxError>,
 {
-    type Output = Result<R, BoxError>;
+    type Output = Result<Response<R>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -60,7 +60,7 @@ where
         };
         let result = ready!(future.poll(cx)).map_err(Into::into);
         match (&result, attempt.take()) {
-            (Ok(_), Some(attempt)) => attempt.answered(),
+            (Ok(response), Some(attempt)) => attempt.answered(response.extensions()),
             (Err(error), Some(attempt)) => {
                 if let (true, Some(above)) = (attempt.failed(&**error), this.above) {
                     above.say();

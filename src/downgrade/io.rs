@@ -166,7 +166,7 @@ impl Watch {
     /// It is known here before anybody has an error of it.
     fn tell(&mut self, sign: Sign) {
         match sign {
-            Sign::Useful => self.hub.answered(&self.origin),
+            Sign::Useful => self.hub.useful(&self.origin, self.epoch),
             Sign::Required => self.hub.required(&self.origin),
             Sign::Died => {
                 self.found.0.store(DIED, Ordering::Release);

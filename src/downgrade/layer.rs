@@ -50,8 +50,8 @@ impl<F> DowngradeLayer<F> {
 
     /// How a request goes of the first of two clients.
     #[cfg(feature = "reqwest-middleware")]
-    pub(crate) fn way(&self, uri: &Uri, needs_http2: bool) -> super::Way {
-        super::Way::of(&self.hub, Origin::of(uri).or_else(|| self.origin.clone()), needs_http2)
+    pub(crate) fn way(&self, uri: &Uri, need: super::Need) -> super::Way {
+        super::Way::of(&self.hub, Origin::of(uri).or_else(|| self.origin.clone()), need)
     }
 
     #[cfg(feature = "reqwest-middleware")]

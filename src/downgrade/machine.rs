@@ -5,7 +5,7 @@
 //!  Http2 ────────────────────────────────────────> Http1 { until } ──────────────────> Probing
 //!    ^                                               ^                                  │  │
 //!    │                                               └── the probe failed: a new time ──┤  │
-//!    │                                               └── it says nothing: no new time ──┘  │
+//!    │                                               └── it says nothing: a short time ─┘  │
 //!    └─────────────────────────────────── the probe was answered ──────────────────────────┘
 //! ```
 //!
@@ -32,9 +32,19 @@ impl Default for Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Http2,
-    Http1 { until: Duration },
-    Probing { probe: u64 },
+    /// Until then no request tries HTTP/2. When the time of the downgrade was over is `due`: from then on it is to be decided.
+    Http1 {
+        until: Duration,
+        due: Duration,
+    },
+    Probing {
+        probe: u64,
+        since: Duration,
+    },
 }
+
+/// How many times a probe that says nothing may be followed by another within one [`lasting`](Settings::lasting).
+const SHARES: u32 = 8;
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +81,22 @@ pub(super) struct Machine {
     /// What began before the last death that counted, or before the last downgrade, is no other sign.
     epoch: u64,
     probes: u64,
+    /// Probes in a row that said nothing.
+    inconclusive: u32,
     downgrades: u64,
 }
 
 impl Machine {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, state: State::Http2, deaths: VecDeque::new(), epoch: 0, probes: 0, downgrades: 0 }
+        Self {
+            settings,
+            state: State::Http2,
+            deaths: VecDeque::new(),
+            epoch: 0,
+            probes: 0,
+            inconclusive: 0,
+            downgrades: 0,
+        }
     }
 
     pub(super) const fn state(&self) -> State {
@@ -102,27 +122,41 @@ impl Machine {
     pub(super) fn is_worth_keeping(&self, now: Duration) -> bool {
         match self.state {
             State::Http2 => self.deaths(now) > 0,
-            State::Http1 { until } => now < until,
+            State::Http1 { until, .. } => now < until,
             State::Probing { .. } => true,
         }
     }
 
-    /// Where the next request goes.
-    pub(super) fn route(&mut self, now: Duration) -> (Route, Option<EventKind>) {
-        match self.state {
-            State::Http2 => (Route::Http2 { epoch: self.epoch }, None),
-            State::Http1 { until } if now >= until => {
-                self.probes += 1;
-                self.state = State::Probing { probe: self.probes };
-                (Route::Probe(self.probes), Some(EventKind::Probing))
-            }
-            State::Http1 { .. } | State::Probing { .. } => (Route::Http1, None),
+    /// Where the next request goes. One that may be processed twice can be `spared` for a probe: lost, it is just sent again. Others
+    /// try only where there was none like that for as long again.
+    pub(super) fn route(&mut self, spared: bool, now: Duration) -> (Route, Option<EventKind>) {
+        let lasting = self.settings.lasting;
+        let from = match self.state {
+            State::Http2 => return (Route::Http2 { epoch: self.epoch }, None),
+            State::Http1 { until, .. } => until,
+            // One that has not ended by then may never do.
+            State::Probing { since, .. } => since.saturating_add(lasting),
+        };
+        if now < if spared { from } else { from.saturating_add(lasting) } {
+            return (Route::Http1, None);
         }
+        self.probes += 1;
+        self.state = State::Probing { probe: self.probes, since: now };
+        (Route::Probe(self.probes), Some(EventKind::Probing))
     }
 
-    /// HTTP/2 was of use.
+    /// A response came over HTTP/2.
     pub(super) fn answered(&mut self) {
         self.deaths.clear();
+    }
+
+    /// A connection that had begun at this epoch was of use: a response came to its end on it.
+    pub(super) fn useful(&mut self, epoch: u64) -> Option<EventKind> {
+        self.deaths.clear();
+        match self.state {
+            State::Probing { .. } if epoch == self.epoch => Some(self.restore()),
+            _ => None,
+        }
     }
 
     /// A connection died that was of no use, and had begun at this epoch.
@@ -144,7 +178,7 @@ impl Machine {
             }
             // Whoever it was for, HTTP/2 is of no use yet. The probe may not even have got it, or its caller may not have waited.
             (State::Probing { .. }, _) => Some(self.downgrade(Trouble::Died, now)),
-            (State::Http1 { until }, _) if now >= until => Some(self.downgrade(Trouble::Died, now)),
+            (State::Http1 { due, .. }, Some(_)) if now >= due => Some(self.downgrade(Trouble::Died, now)),
             (State::Http2 | State::Http1 { .. }, _) => None,
         }
     }
@@ -157,27 +191,34 @@ impl Machine {
 
     /// What became of a probe. Each is to be told once; what is dropped is [`Nothing`](Outcome::Nothing).
     pub(super) fn probed(&mut self, probe: u64, outcome: Outcome, now: Duration) -> Option<EventKind> {
-        if self.state != (State::Probing { probe }) {
+        if !matches!(self.state, State::Probing { probe: current, .. } if current == probe) {
             return None;
         }
         Some(match outcome {
-            Outcome::Answered => {
-                self.state = State::Http2;
-                EventKind::Restored
-            }
+            Outcome::Answered => self.restore(),
             Outcome::Required => self.downgrade(Trouble::Http11Required, now),
             Outcome::Died => self.downgrade(Trouble::Died, now),
             Outcome::Nothing => {
-                // The next request tries.
-                self.state = State::Http1 { until: now };
+                // HTTP/2 may be broken in a way that says nothing: ever fewer requests find out.
+                let wait = (self.settings.lasting / SHARES).saturating_mul(1 << self.inconclusive.min(31));
+                self.inconclusive = self.inconclusive.saturating_add(1);
+                self.state = State::Http1 { until: now.saturating_add(wait.min(self.settings.lasting)), due: now };
                 EventKind::Inconclusive
             }
         })
     }
 
+    const fn restore(&mut self) -> EventKind {
+        self.state = State::Http2;
+        self.inconclusive = 0;
+        EventKind::Restored
+    }
+
     fn downgrade(&mut self, reason: Trouble, now: Duration) -> EventKind {
-        self.state = State::Http1 { until: now.saturating_add(self.settings.lasting) };
+        let until = now.saturating_add(self.settings.lasting);
+        self.state = State::Http1 { until, due: until };
         self.deaths.clear();
+        self.inconclusive = 0;
         self.epoch += 1;
         self.downgrades += 1;
         EventKind::Downgraded { reason, lasting: self.settings.lasting }

@@ -186,6 +186,6 @@ pub use self::handle::Downgrade;
 pub use self::io::ObservedIo;
 pub use self::layer::{DowngradeLayer, OneClient};
 #[cfg(feature = "reqwest")]
-pub(crate) use self::request::{needs_http2, prepare};
+pub(crate) use self::request::{Need, need, prepare};
 pub use self::service::PreferHttp2;
 pub use self::snapshot::{OriginSnapshot, Snapshot, State};

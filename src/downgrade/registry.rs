@@ -68,9 +68,9 @@ impl Hub {
     }
 
     /// Where the next request to this origin goes.
-    pub(super) fn route(&self, origin: &Origin) -> Route {
+    pub(super) fn route(&self, origin: &Origin, spared: bool) -> Route {
         let Some(site) = self.sites.find(origin) else { return Route::Http2 { epoch: 0 } };
-        let (route, event) = site.lock().route(self.now());
+        let (route, event) = site.lock().route(spared, self.now());
         self.emit(origin, event);
         route
     }
@@ -80,10 +80,18 @@ impl Hub {
         self.sites.find(origin).map_or(0, |site| site.lock().epoch())
     }
 
-    /// HTTP/2 was of use.
+    /// A response came over HTTP/2.
     pub(super) fn answered(&self, origin: &Origin) {
         if let Some(site) = self.sites.find(origin) {
             site.lock().answered();
+        }
+    }
+
+    /// A connection was of use.
+    pub(super) fn useful(&self, origin: &Origin, epoch: u64) {
+        if let Some(site) = self.sites.find(origin) {
+            let event = site.lock().useful(epoch);
+            self.emit(origin, event);
         }
     }
 
@@ -158,7 +166,7 @@ impl Site {
             origin: self.origin.clone(),
             state: match machine.state() {
                 machine::State::Http2 => State::Http2,
-                machine::State::Http1 { until } => State::Http1 { left: until.saturating_sub(now) },
+                machine::State::Http1 { until, .. } => State::Http1 { left: until.saturating_sub(now) },
                 machine::State::Probing { .. } => State::Probing,
             },
             died: machine.deaths(now),
@@ -187,7 +195,7 @@ mod tests {
         let hub = hub(Settings::default());
         hub.required(&origin(0));
         for n in 1..20_000 {
-            assert_eq!(hub.route(&origin(n)), Route::Http2 { epoch: 0 });
+            assert_eq!(hub.route(&origin(n), true), Route::Http2 { epoch: 0 });
             hub.answered(&origin(n));
         }
         assert_eq!(hub.snapshot().origins.len(), 1);
@@ -195,7 +203,7 @@ mod tests {
             hub.required(&origin(n));
         }
         assert!(hub.snapshot().origins.len() <= 4_096);
-        assert_eq!(hub.route(&origin(0)), Route::Http1, "what is downgraded is not forgotten for others");
+        assert_eq!(hub.route(&origin(0), true), Route::Http1, "what is downgraded is not forgotten for others");
     }
 
     /// What is over is forgotten where there is no room.
@@ -204,7 +212,7 @@ mod tests {
         let hub = hub(Settings { lasting: Duration::ZERO, ..Settings::default() });
         for n in 0..20_000 {
             hub.required(&origin(n));
-            assert!(matches!(hub.route(&origin(n)), Route::Probe(_)), "{n}");
+            assert!(matches!(hub.route(&origin(n), true), Route::Probe(_)), "{n}");
             hub.probed(&origin(n), 1, Outcome::Answered);
         }
     }
@@ -216,9 +224,9 @@ mod tests {
         hub.died(&origin(0), hub.epoch(&origin(0)));
         assert!(hub.snapshot().origins.is_empty());
         hub.required(&origin(0));
-        assert_eq!(hub.route(&origin(0)), Route::Probe(1));
+        assert_eq!(hub.route(&origin(0), true), Route::Probe(1));
         hub.died(&origin(0), hub.epoch(&origin(0)));
-        assert_eq!(hub.route(&origin(0)), Route::Probe(2), "the first was decided");
+        assert_eq!(hub.route(&origin(0), true), Route::Probe(2), "the first was decided");
         assert_eq!(hub.snapshot().origins[0].downgrades, 2);
     }
 
@@ -227,6 +235,6 @@ mod tests {
         let hub = Hub::new(Settings { after: Some((1, Duration::MAX)), ..Settings::default() }, 16);
         hub.required(&origin(0));
         hub.died(&origin(0), 0);
-        assert_eq!((hub.route(&origin(0)), hub.snapshot().origins.len()), (Route::Http2 { epoch: 0 }, 0));
+        assert_eq!((hub.route(&origin(0), true), hub.snapshot().origins.len()), (Route::Http2 { epoch: 0 }, 0));
     }
 }

@@ -3,6 +3,7 @@
 use http::header::{CONNECTION, HeaderName, TE};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Version};
 
+use crate::retry::IDEMPOTENT_METHODS;
 use crate::retry::grpc::is_grpc;
 
 /// Fields about one connection, which HTTP/2 does not have (RFC 9113, section 8.2.2): what of them was meant for another
@@ -13,9 +14,31 @@ const OF_ANOTHER_CONNECTION: [HeaderName; 3] = [
     HeaderName::from_static("http2-settings"),
 ];
 
+/// Over what a request may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// HTTP/2 only.
+    Http2,
+    /// Either. It may be lost without harm, since it can be sent again.
+    Spared,
+    /// Either. Lost, it may not be sent again.
+    Nothing,
+}
+
+/// What a request needs.
+pub(crate) fn need(method: &Method, version: Version, headers: &HeaderMap, extensions: &Extensions) -> Need {
+    if needs_http2(method, version, headers, extensions) {
+        Need::Http2
+    } else if IDEMPOTENT_METHODS.contains(method) {
+        Need::Spared
+    } else {
+        Need::Nothing
+    }
+}
+
 /// Whether it needs HTTP/2: it says so, it is a gRPC call, or an extended CONNECT (RFC 8441). A plain CONNECT is a tunnel, and
 /// stays where it is.
-pub(crate) fn needs_http2(method: &Method, version: Version, headers: &HeaderMap, extensions: &Extensions) -> bool {
+fn needs_http2(method: &Method, version: Version, headers: &HeaderMap, extensions: &Extensions) -> bool {
     version == Version::HTTP_2
         || *method == Method::CONNECT
         || extensions.get::<hyper::ext::Protocol>().is_some()

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use tower::util::Oneshot;
 use tower::{BoxError, Service, ServiceExt};
 
@@ -10,7 +10,7 @@ use super::OneClient;
 use super::attempt::{Way, with_alpn};
 use super::future::ResponseFuture;
 use super::registry::Hub;
-use super::request::{needs_http2, prepare};
+use super::request::{Need, need, prepare};
 use crate::health::Origin;
 use crate::over_http1;
 
@@ -54,9 +54,9 @@ impl<S, F> PreferHttp2<S, F> {
     }
 
     /// How a request goes of the first of two clients.
-    pub(crate) fn way(&self, uri: &Uri, needs_http2: bool) -> Way {
+    pub(crate) fn way(&self, uri: &Uri, need: Need) -> Way {
         let origin = Origin::of(uri).or_else(|| self.origin.clone());
-        Way::of(&self.hub, origin, needs_http2)
+        Way::of(&self.hub, origin, need)
     }
 
     /// Hands a request to the second client.
@@ -71,13 +71,13 @@ impl<S, F> PreferHttp2<S, F> {
     }
 }
 
-fn needs<B>(request: &Request<B>) -> bool {
-    needs_http2(request.method(), request.version(), request.headers(), request.extensions())
+fn needs<B>(request: &Request<B>) -> Need {
+    need(request.method(), request.version(), request.headers(), request.extensions())
 }
 
-impl<S, B> Service<Request<B>> for PreferHttp2<S, OneClient>
+impl<S, B, R> Service<Request<B>> for PreferHttp2<S, OneClient>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>, Response = Response<R>>,
     S::Error: Into<BoxError>,
 {
     type Response = S::Response;
@@ -89,9 +89,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let needs_http2 = needs(&request);
+        let need = needs(&request);
         let origin = with_alpn(request.uri()).filter(|_| self.hub.falls_back_in_connector());
-        match Way::of(&self.hub, origin, needs_http2) {
+        match Way::of(&self.hub, origin, need) {
             Way::Http1 => {
                 // hyper-util finds the connection by the URI, and hands that to the connector.
                 if let Some(marked) = over_http1::mark(request.uri()) {
@@ -105,9 +105,9 @@ where
     }
 }
 
-impl<S, F, B> Service<Request<B>> for PreferHttp2<S, F>
+impl<S, F, B, R> Service<Request<B>> for PreferHttp2<S, F>
 where
-    S: Service<Request<B>> + Clone,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
     F: Service<Request<B>, Response = S::Response> + Clone,
     F::Error: Into<BoxError>,
@@ -146,7 +146,6 @@ mod tests {
     use std::future::{pending, ready};
 
     use futures_util::FutureExt;
-    use http::Response;
     use tower::limit::ConcurrencyLimit;
     use tower::{Layer, service_fn};
 
@@ -175,12 +174,12 @@ mod tests {
     async fn clients_of_one_server_are_told_its_origin() {
         let downgrade = super::super::Downgrade::default();
         let uri = Uri::from_static("https://example.com/");
-        let says = |version| service_fn(move |_: Request<()>| ready(Ok::<_, Infallible>(version)));
+        let says = |version| service_fn(move |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(version))));
         let layer = downgrade.layer().fallback(says("HTTP/1.1"));
         let told = layer.clone().origin(&uri).layer(says("HTTP/2"));
         told.hub.required(&Origin::of(&uri).unwrap());
         let answers = |service: PreferHttp2<_, _>| service.oneshot(Request::new(()));
-        assert_eq!(answers(told).await.unwrap(), "HTTP/1.1");
-        assert_eq!(answers(layer.layer(says("HTTP/2"))).await.unwrap(), "HTTP/2");
+        assert_eq!(answers(told).await.unwrap().into_body(), "HTTP/1.1");
+        assert_eq!(answers(layer.layer(says("HTTP/2"))).await.unwrap().into_body(), "HTTP/2");
     }
 }

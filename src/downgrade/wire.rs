@@ -109,8 +109,14 @@ impl Wire {
                 self.end(Some(Sign::Useful))
             }
             Frame::Reset { reason: Reason::HTTP_1_1_REQUIRED, .. } => Some(Sign::Required),
+            Frame::Reset { .. } => {
+                self.waiting = self.waiting.saturating_sub(1);
+                None
+            }
             // However it ends then, that is how connections are wound up.
             Frame::GoAway { reason: Reason::NO_ERROR, .. } => self.end(None),
+            // Too many resets, or pings, of this side's: what it does itself.
+            Frame::GoAway { reason: Reason::ENHANCE_YOUR_CALM, .. } => self.end(None),
             Frame::GoAway { reason: Reason::HTTP_1_1_REQUIRED, .. } => self.end(Some(Sign::Required)),
             Frame::GoAway { .. } => self.end(Some(Sign::Died)),
             _ => None,

@@ -76,10 +76,10 @@ fn by_frame(frame: Frame, body: BodyUse, over_http1: bool) -> Option<Failure> {
     let by_goaway = if body == BodyUse::Polled { Fate::NotProcessed } else { Fate::Unknown };
     Some(match frame {
         Frame::RemoteReset(Reason::HTTP_1_1_REQUIRED) if over_http1 => {
-            Failure::new(Fate::NotProcessed, Cause::Http11Required).dead()
+            Failure::new(Fate::NotProcessed, Cause::Http11Required).dead().once()
         }
         Frame::RemoteGoAway(Reason::HTTP_1_1_REQUIRED) if over_http1 => {
-            Failure::new(by_goaway, Cause::Http11Required).dead()
+            Failure::new(by_goaway, Cause::Http11Required).dead().once()
         }
         // Whether by reset or by GOAWAY: the same request over HTTP/2 would be turned away again (RFC 9113, section 7).
         Frame::RemoteReset(Reason::HTTP_1_1_REQUIRED) | Frame::RemoteGoAway(Reason::HTTP_1_1_REQUIRED) => {

@@ -30,7 +30,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let state = match self.way(&uri(&request), needs_http2(&request)) {
+        let state = match self.way(&uri(&request), need(&request)) {
             Way::Http1 => {
                 prepare(request.headers_mut());
                 State::Http1 { future: self.fall_back(request) }
@@ -83,7 +83,7 @@ impl Attempt {
     /// Takes note of how an attempt through reqwest ended.
     pub(super) fn note<E: Error + 'static>(self, result: &Result<Response, E>) {
         match result {
-            Ok(_) => self.answered(),
+            Ok(response) => self.answered(response.extensions()),
             Err(error) => {
                 // A retry layer above was told beforehand whether to send it again: here is no place to tell it.
                 self.failed(error);
@@ -92,8 +92,8 @@ impl Attempt {
     }
 }
 
-pub(super) fn needs_http2(request: &Request) -> bool {
-    downgrade::needs_http2(request.method(), request.version(), request.headers(), &Extensions::new())
+pub(super) fn need(request: &Request) -> downgrade::Need {
+    downgrade::need(request.method(), request.version(), request.headers(), &Extensions::new())
 }
 
 impl<F, G> fmt::Debug for Preferring<F, G> {

@@ -15,7 +15,7 @@ use tower::{BoxError, ServiceExt};
 use tower::{Layer, Service};
 
 use super::Renew;
-use super::downgrade::needs_http2;
+use super::downgrade::need;
 use super::request::{KeptRequest, uri};
 use super::whole::whole;
 use crate::body::{ReplayBody, SourceError, WholeBodyLayer};
@@ -69,7 +69,7 @@ impl Middleware for WholeBodyLayer {
 #[async_trait]
 impl Middleware for DowngradeLayer<reqwest::Client> {
     async fn handle(&self, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
-        match self.way(&uri(&request), needs_http2(&request)) {
+        match self.way(&uri(&request), need(&request)) {
             Way::Http1 => {
                 prepare(request.headers_mut());
                 Ok(self.get_fallback().execute(request).await?)

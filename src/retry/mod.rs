@@ -124,4 +124,5 @@ pub use self::limits::Limits;
 pub(crate) use self::over_http1::NextOverHttp1;
 pub use self::request::Resendable;
 pub use self::service::RetryOnCanceled;
+pub(crate) use self::treatment::IDEMPOTENT_METHODS;
 pub use self::treatment::{Idempotent, NoRetry, Treatment};

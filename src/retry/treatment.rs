@@ -37,7 +37,7 @@ pub struct Idempotent;
 pub struct NoRetry;
 
 /// RFC 9110, section 9.2.2: the safe methods, PUT and DELETE.
-pub(super) const IDEMPOTENT_METHODS: [Method; 6] =
+pub(crate) const IDEMPOTENT_METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE];
 
 /// draft-ietf-httpapi-idempotency-key-header: the server promises to act once for each key.

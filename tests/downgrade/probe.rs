@@ -21,7 +21,7 @@ async fn due(form: Form) -> (FaultyServer, Downgrade, Service) {
         Reply::ok(received.id.clone()).after(delay)
     };
     let server = both().choose(ill.with(REQUIRED)).handler(slow).start().await;
-    let lasting = Duration::from_millis(50);
+    let lasting = Duration::from_millis(400);
     let downgrade = quiet().lasting(lasting).build();
     let service = form.resent(&downgrade, server.identity());
     get(&service, server.uri("/"), "first").await.unwrap();
@@ -65,6 +65,8 @@ async fn a_dropped_probe_is_followed_by_another() {
         get(&service, server.uri("/"), "meanwhile").await.unwrap();
         probe.abort();
         until(&mut events, |kind| *kind == EventKind::Inconclusive).await;
+        // An eighth of the time.
+        tokio::time::sleep(Duration::from_millis(60)).await;
         get(&service, server.uri("/"), "next").await.unwrap();
         assert_eq!(so_far(&mut events), [EventKind::Probing, EventKind::Restored], "{form:?}");
     }

@@ -44,7 +44,11 @@ async fn both_see_the_same_connections() {
                 ill.cure();
                 tokio::time::sleep(lasting).await;
             }
-            let request = clients::post(server.uri("/"), "1", "body");
+            // A probe has to be a request that may be sent again.
+            let request = match protocol {
+                Protocol::Http2 => clients::get(server.uri("/"), "1"),
+                _ => clients::post(server.uri("/"), "1", "body"),
+            };
             let response = service.clone().oneshot(request).await.unwrap();
             let connection = response.extensions().get::<Connection>().expect("a watched connection").clone();
             assert_eq!(connection.snapshot().protocol, protocol, "inside: {health_inside}");
@@ -95,6 +99,8 @@ async fn silence_is_a_death_that_no_caller_waits_for() {
         for _ in 0..2 {
             let request = clients::get(server.uri("/"), "given-up");
             tokio::time::timeout(Duration::from_millis(50), service.clone().oneshot(request)).await.unwrap_err();
+            // After a probe that showed nothing the next has to wait.
+            tokio::time::sleep(Duration::from_millis(70)).await;
         }
         until(&mut events, |kind| matches!(kind, EventKind::Downgraded { .. })).await;
         service.clone().oneshot(clients::get(server.uri("/"), "served")).await.unwrap();

@@ -62,15 +62,25 @@ fn a_connection_that_ends_before_a_response_has_died() {
     let mut half = wire(1, true);
     assert_eq!(half.comes_in(&headers(1, false)), None);
     assert_eq!(half.ended(false), Some(Sign::Died), "a response that does not end is of no use");
-    for code in [1, 2, 0xb, 0x1234] {
+    for code in [1, 2, 0x1234] {
         assert_eq!(wire(1, true).comes_in(&goaway(code)), Some(Sign::Died), "{code}");
     }
     for code in [1, 3, 5, 6, 9] {
         assert_eq!(wire(1, true).goes_out(&goaway(code)), Some(Sign::Died), "the peer broke the protocol: {code}");
     }
-    let mut reset_by_peer = wire(1, true);
-    assert_eq!(reset_by_peer.comes_in(&reset(1, 1)), None);
-    assert_eq!(reset_by_peer.ended(false), Some(Sign::Died));
+    let mut one_is_reset = wire(2, true);
+    assert_eq!(one_is_reset.comes_in(&reset(1, 1)), None);
+    assert_eq!(one_is_reset.ended(false), Some(Sign::Died), "one still waits");
+}
+
+/// A stream that the peer resets is no sign, and waits for nothing when the connection ends.
+#[test]
+fn a_reset_stream_is_no_death() {
+    for code in [0, 1, 2, 7, 8] {
+        let mut wire = wire(1, true);
+        assert_eq!(wire.comes_in(&reset(1, code)), None);
+        assert_eq!(wire.ended(false), None, "{code}");
+    }
 }
 
 #[test]
@@ -100,6 +110,7 @@ fn a_connection_that_nobody_waits_on_has_not_died() {
     assert_eq!(one_left.ended(false), Some(Sign::Died), "one still waits");
     let mut calm = wire(1, true);
     assert_eq!(calm.goes_out(&goaway(0xb)), None, "its own limit of resets");
+    assert_eq!(wire(1, true).comes_in(&goaway(0xb)), None, "the peer's limit of resets, or pings");
     let mut http1 = Wire::new();
     assert_eq!(http1.goes_out(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"), None);
     assert_eq!((http1.is_over(), http1.ended(false)), (true, None));
