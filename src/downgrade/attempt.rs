@@ -54,9 +54,9 @@ impl Attempt {
     /// A response came, with these extensions.
     pub(crate) fn answered(mut self, extensions: &Extensions) {
         // Where its socket is watched, that says when it has come to its end, or that it never will.
-        match extensions.get::<Observed>().is_some_and(Observed::is_undecided) {
-            true => self.probe = None,
-            false => self.tell(Outcome::Answered),
+        match extensions.get::<Observed>() {
+            Some(observed) if observed.is_undecided() || observed.died() => self.probe = None,
+            _ => self.tell(Outcome::Answered),
         }
     }
 

@@ -93,8 +93,8 @@
 //!
 //! A **death** is an HTTP/2 connection that ended before one response came to its end on it: by a close, a reset or another error of
 //! the transport, by silence, by GOAWAY with an error's code, or because the server broke the protocol. Deaths count as long as no
-//! response comes over HTTP/2 in between, and what had begun before the last one may have come down with it and is not counted
-//! again: a hundred requests on one connection are one death, and so are ten connections that one outage takes.
+//! response comes whole over HTTP/2 in between, and what had begun before the last one may have come down with it and is not
+//! counted again: a hundred requests on one connection are one death, and so are ten connections that one outage takes.
 //!
 //! Never a sign of trouble are
 //!

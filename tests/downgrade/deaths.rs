@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower_redial::downgrade::{EventKind, State, Trouble};
 
-use crate::setup::{FORMS, Ill, after, both, get, is_over_http1, only, so_far, until};
+use crate::setup::{FORMS, Form, Ill, after, both, get, is_over_http1, only, so_far, until};
 use crate::support::{Cut, Fault, ScriptedServer, reason};
 
 /// X2: after so many deaths everything goes over HTTP/1.1, and when the origin is cured it goes back.
@@ -124,6 +124,23 @@ async fn every_death_counts() {
             response.unwrap_err();
             assert!(is_over_http1(&downgrade), "{form:?}: {way}");
         }
+    }
+}
+
+/// X2: connections that die within each body are of no use, though each of them brings a head.
+#[tokio::test]
+async fn a_head_is_not_enough_where_the_socket_is_seen() {
+    for form in [Form::OneClient, Form::TwoClients] {
+        let streams = 3;
+        let breaks = Fault::CutBody { after: 1, how: Cut::Fin };
+        let server = both().choose(Ill::yes().with(breaks)).start().await;
+        let downgrade = after(3).build();
+        let service = form.bare(&downgrade, server.identity());
+        for n in 0..6 {
+            let whole = get(&service, server.uri("/"), &format!("long-{n}")).await;
+            assert_eq!(whole.is_ok(), n >= streams, "{form:?}: {n}");
+        }
+        assert_eq!(server.counters().streams, streams, "{form:?}");
     }
 }
 
