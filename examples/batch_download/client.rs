@@ -16,7 +16,7 @@ use tower::util::{BoxCloneSyncService, MapResponse};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_redial::resume::ResumeLayer;
 use tower_redial::retry::Limits;
-use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
+use tower_redial::{ConnectionHealth, Downgrade, RetryOnCanceledLayer};
 
 use crate::args::Args;
 use crate::concurrency::{Concurrency, Places};
@@ -55,6 +55,9 @@ pub(crate) enum Protocol {
     Http2,
 }
 
+/// So many connections of HTTP/2 may die in a row, within so long, before an origin gets HTTP/1.1.
+const DEATHS: (u32, Duration) = (3, Duration::from_secs(60));
+
 /// How a client is made.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -66,6 +69,8 @@ pub(crate) struct Setup {
     pub(crate) concurrency: Concurrency,
     /// Watches the connections of the client that has the layers.
     pub(crate) health: ConnectionHealth,
+    /// Knows which origins that client speaks HTTP/1.1 with, though they would speak HTTP/2.
+    pub(crate) downgrade: Downgrade,
     /// Counts the connections made.
     pub(crate) connections: Arc<AtomicU64>,
 }
@@ -73,18 +78,19 @@ pub(crate) struct Setup {
 impl Setup {
     pub(crate) fn new(tls: ClientConfig, protocol: Protocol, args: &Args, health: ConnectionHealth) -> Self {
         let Args { head_timeout, stall_timeout, resume_max, concurrency, .. } = *args;
+        let downgrade = Downgrade::builder().after(DEATHS.0, DEATHS.1).build();
         let connections = Arc::default();
-        Self { tls, protocol, head_timeout, stall_timeout, resume_max, concurrency, health, connections }
+        Self { tls, protocol, head_timeout, stall_timeout, resume_max, concurrency, health, downgrade, connections }
     }
 
     /// hyper-util's client with timeouts, as people have it before they add the layers.
     pub(crate) fn bare(&self, protocols: &Protocols) -> AnyClient {
         let stack = ServiceBuilder::new().map_response(boxed).timeout(self.head_timeout);
-        let service = BoxCloneSyncService::new(stack.service(self.client(self.connector())));
+        let service = BoxCloneSyncService::new(stack.service(self.client(self.connector(self.protocol))));
         AnyClient { service, stall_timeout: Some(self.stall_timeout), protocols: protocols.clone() }
     }
 
-    /// The same with the layers: three lines more, one around the connector, and some for the report.
+    /// The same with the layers: four lines more, some around the connector, and some for the report.
     pub(crate) fn redial(&self, repairs: &Repairs, places: &Places, protocols: &Protocols) -> AnyClient {
         // A connection takes down all that is open on it at once: so many resends there must be, however few the successes. The
         // default of 10 a second is good for 100 at once.
@@ -100,7 +106,8 @@ impl Setup {
             });
         let (counts, losses) = (repairs.clone(), places.clone());
         let retry = RetryOnCanceledLayer::new()
-            .after_loss(Limits::after_loss().budget_per_origin(0.2, at_once))
+            // Where connections of HTTP/2 keep dying, the last of these goes over HTTP/1.1.
+            .after_loss(Limits::after_loss().max_resends(DEATHS.0).budget_per_origin(0.2, at_once))
             // A GET that timed out may be sent again: it may just have met a slow server.
             .resend_timeouts(true)
             .on_retry(move |event| {
@@ -111,10 +118,17 @@ impl Setup {
             .map_response(boxed)
             .layer(resume)
             .layer(retry)
+            .layer(self.downgrade.layer())
             .layer(self.health.layer())
             .timeout(self.head_timeout);
-        // Around the connector that does TLS: inside of it there is nothing to be seen.
-        let service = BoxCloneSyncService::new(stack.service(self.client(self.health.connector(self.connector()))));
+        // Around the connectors that do TLS: inside of them there is nothing to be seen.
+        let watched = |protocol| self.health.connector(self.connector(protocol));
+        let mut connector = self.downgrade.connector(watched(self.protocol));
+        if self.protocol == Protocol::Alpn {
+            // Without this nothing is downgraded: who asks for one version gets no other.
+            connector = connector.fallback(watched(Protocol::Http1));
+        }
+        let service = BoxCloneSyncService::new(stack.service(self.client(connector)));
         AnyClient { service, stall_timeout: None, protocols: protocols.clone() }
     }
 
@@ -130,13 +144,16 @@ impl Setup {
             .build(connector)
     }
 
-    fn connector(&self) -> Counted<impl Fn(Stream) -> Stream + Clone + Send + Sync + Unpin + 'static> {
+    fn connector(
+        &self,
+        protocol: Protocol,
+    ) -> Counted<impl Fn(Stream) -> Stream + Clone + Send + Sync + Unpin + 'static> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         // It would refuse https, which is not its business but that of the connector around it.
         tcp.enforce_http(false);
         let builder = HttpsConnectorBuilder::new().with_tls_config(self.tls.clone()).https_or_http();
-        let connector = match self.protocol {
+        let connector = match protocol {
             Protocol::Alpn => builder.enable_all_versions().wrap_connector(tcp),
             Protocol::Http1 => builder.enable_http1().wrap_connector(tcp),
             Protocol::Http2 => builder.enable_http2().wrap_connector(tcp),

@@ -58,6 +58,7 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
     let client = || setup.redial(&repairs, &places, &protocols);
     let redial = Side { name: "redial", client: &client, repairs: &repairs, places: &places, protocols: &protocols };
     let redial = one_run(redial, &setup, args, identity.as_ref(), &expected, &progress).await;
+    let redial = redial.with_downgrades(&setup.downgrade);
     Ok(Report { bare: Some(bare), redial: Some(redial) })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
+use tower_redial::Downgrade;
 
 use crate::concurrency::{self, Places};
 use crate::counts::{Protocols, Repairs, Versions};
@@ -67,6 +68,8 @@ pub(crate) struct Run {
     pub(crate) gave_up: BTreeMap<String, u64>,
     /// By origin, and within that by version.
     pub(crate) protocols: Versions,
+    /// How often each origin that would speak HTTP/2 was given HTTP/1.1. Others are not in it.
+    pub(crate) downgrades: BTreeMap<String, u64>,
     pub(crate) connections: u64,
     pub(crate) silent_connections: Vec<SilentConnection>,
     /// Of each origin, where it was not fixed.
@@ -132,6 +135,7 @@ impl Run {
             bytes_saved: tally.bytes_saved,
             gave_up: causes.gave_up,
             protocols: protocols.versions(),
+            downgrades: BTreeMap::new(),
             connections,
             silent_connections,
             concurrency: None,
@@ -158,6 +162,12 @@ impl Run {
 
     pub(crate) fn with_concurrency(mut self, places: &Places) -> Self {
         self.concurrency = places.outcomes();
+        self
+    }
+
+    pub(crate) fn with_downgrades(mut self, downgrade: &Downgrade) -> Self {
+        let origins = downgrade.snapshot().origins.into_iter().filter(|origin| origin.downgrades > 0);
+        self.downgrades = origins.map(|origin| (origin.origin.to_string(), origin.downgrades)).collect();
         self
     }
 

@@ -56,7 +56,8 @@ pub(crate) async fn start(files: usize, concurrency: usize, identity: Option<&Id
         // What a NAT on the way does. Neither end is told.
         .forget_idle(FORGETS_AFTER);
     match identity {
-        Some(identity) => builder.tls(identity.clone()).start().await,
+        // HTTP/1.1 too, as nearly every server with TLS does: else ALPN would have nothing to choose.
+        Some(identity) => builder.tls(identity.clone()).http1().start().await,
         None => builder.start().await,
     }
 }

@@ -26,6 +26,9 @@ impl Report {
         };
         counts("resends", |run| &run.resends_by_cause);
         counts("resumes", |run| &run.resumes_by_cause);
+        if runs.iter().any(|(_, run)| !run.downgrades.is_empty()) {
+            counts("downgrades to HTTP/1.1", |run| &run.downgrades);
+        }
         number("connections", &|run| run.connections);
         number("silent connections", &|run| run.silent_connections.len() as u64);
         rows.push(row("  time each cost, s", runs.iter().map(|(_, run)| costs(&run.silent_connections))));

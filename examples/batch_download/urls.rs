@@ -76,7 +76,7 @@ pub(crate) async fn run(args: &Args, left: &Left) -> Result<Report, BoxError> {
     total.clear();
     let connections = setup.connections.load(Ordering::Relaxed);
     let run = Run::new(tally, &repairs, &protocols, silences.into_found(), connections, began.elapsed().as_secs_f64());
-    let run = run.with_concurrency(&places);
+    let run = run.with_concurrency(&places).with_downgrades(&setup.downgrade);
     Ok(if args.bare { Report { bare: Some(run), redial: None } } else { Report { bare: None, redial: Some(run) } })
 }
 
