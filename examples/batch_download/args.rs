@@ -53,6 +53,10 @@ interrupted or killed: with Range and If-Range. Only an answer that proves to be
 is joined on; otherwise it begins anew, as it does without a validator, when NAME.part is removed. What
 has one of the two names already is replaced. Let no two runs download the same file at once.
 
+An https origin that asks for HTTP/1.1 (HTTP_1_1_REQUIRED), or of which three HTTP/2 connections in a
+row die within a minute before they bring one whole response, gets HTTP/1.1 for five minutes; then one
+request tries HTTP/2 again. --http2-prior-knowledge and --bare switch that off.
+
 With --concurrency auto each origin has a number of its own. One download goes ahead; once the server
 has answered there may be 4. When as many as there may be at a time have ended well, there may be one
 more. When a connection fails, or a request is refused, there may be half as many, but 1 at least:
@@ -68,7 +72,9 @@ Output:
   counts files that are there thanks to a resend. `resumes` counts the requests for the rest of a
   body that broke, and `bytes_saved` the bytes of whole files that did not have to be fetched again
   for that, those of earlier runs included. `protocols` has for each origin how many responses came
-  in which version of HTTP, and `concurrency`, with --concurrency auto, how many downloads it was
+  in which version of HTTP, those for the rest of a body not counted. `downgrades` has the origins
+  that were given HTTP/1.1 though they would speak HTTP/2, and how often; the table says so only
+  where there are any. `concurrency` has, with --concurrency auto, how many downloads each origin was
   found to bear at the end and at the most, and how often that was halved. `connections` counts
   those accepted by the built-in server, or made to URLs. `silent_connections` are those that were
   given up because they answered no probe; what each cost is the time from the last byte that came
@@ -141,7 +147,7 @@ struct CommandLine {
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
 
-    /// Runs the built-in server over TLS, with ALPN.
+    /// Runs the built-in server over TLS, with ALPN: HTTP/2 and HTTP/1.1.
     #[arg(long)]
     tls: bool,
 

@@ -58,7 +58,6 @@ pub(crate) async fn run(args: &Args) -> Result<Report, BoxError> {
     let client = || setup.redial(&repairs, &places, &protocols);
     let redial = Side { name: "redial", client: &client, repairs: &repairs, places: &places, protocols: &protocols };
     let redial = one_run(redial, &setup, args, identity.as_ref(), &expected, &progress).await;
-    let redial = redial.with_downgrades(&setup.downgrade);
     Ok(Report { bare: Some(bare), redial: Some(redial) })
 }
 
@@ -131,8 +130,9 @@ async fn one_run(
     }
     let seconds = began.elapsed().as_secs_f64();
     total.clear();
-    let counters = server.counters();
-    let run = Run::new(tally, side.repairs, side.protocols, silences.into_found(), counters.connections, seconds);
+    let (counters, silences) = (server.counters(), silences.into_found());
+    let connections = counters.connections;
+    let run = Run::new(tally, side.repairs, side.protocols, &setup.downgrade, silences, connections, seconds);
     run.with_restarts(restarts).with_server(&counters).with_concurrency(side.places)
 }
 

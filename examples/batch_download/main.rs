@@ -8,8 +8,9 @@
 //!
 //! Without URLs it starts a server of its own on loopback, which misbehaves as real ones do, and downloads from it twice:
 //! with the bare hyper-util client, and with [`ResumeLayer`](tower_redial::resume::ResumeLayer),
-//! [`RetryOnCanceledLayer`](tower_redial::RetryOnCanceledLayer) and both halves of
-//! [`ConnectionHealth`](tower_redial::ConnectionHealth) around that client. What they take is all in `client.rs`.
+//! [`RetryOnCanceledLayer`](tower_redial::RetryOnCanceledLayer), both halves of
+//! [`ConnectionHealth`](tower_redial::ConnectionHealth) and, where ALPN has a choice, both of [`Downgrade`](tower_redial::Downgrade)
+//! around that client. What they take is all in `client.rs`.
 //!
 //! With URLs a file that is not whole when a run ends is gone on with by the next: `kept.rs` says what has to be known for that,
 //! and `save.rs` in which order things are written.

@@ -115,11 +115,13 @@ impl Run {
         tally: Tally,
         repairs: &Repairs,
         protocols: &Protocols,
+        downgrade: &Downgrade,
         silent_connections: Vec<SilentConnection>,
         connections: u64,
         seconds: f64,
     ) -> Self {
         let causes = repairs.causes().clone();
+        let downgraded = downgrade.snapshot().origins.into_iter().filter(|origin| origin.downgrades > 0);
         let mut errors: Vec<_> = tally.errors.into_iter().map(|(error, count)| ErrorCount { count, error }).collect();
         errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
         Self {
@@ -135,7 +137,7 @@ impl Run {
             bytes_saved: tally.bytes_saved,
             gave_up: causes.gave_up,
             protocols: protocols.versions(),
-            downgrades: BTreeMap::new(),
+            downgrades: downgraded.map(|origin| (origin.origin.to_string(), origin.downgrades)).collect(),
             connections,
             silent_connections,
             concurrency: None,
@@ -162,12 +164,6 @@ impl Run {
 
     pub(crate) fn with_concurrency(mut self, places: &Places) -> Self {
         self.concurrency = places.outcomes();
-        self
-    }
-
-    pub(crate) fn with_downgrades(mut self, downgrade: &Downgrade) -> Self {
-        let origins = downgrade.snapshot().origins.into_iter().filter(|origin| origin.downgrades > 0);
-        self.downgrades = origins.map(|origin| (origin.origin.to_string(), origin.downgrades)).collect();
         self
     }
 

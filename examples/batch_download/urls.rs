@@ -75,8 +75,9 @@ pub(crate) async fn run(args: &Args, left: &Left) -> Result<Report, BoxError> {
     drop(running);
     total.clear();
     let connections = setup.connections.load(Ordering::Relaxed);
-    let run = Run::new(tally, &repairs, &protocols, silences.into_found(), connections, began.elapsed().as_secs_f64());
-    let run = run.with_concurrency(&places).with_downgrades(&setup.downgrade);
+    let (seconds, silences) = (began.elapsed().as_secs_f64(), silences.into_found());
+    let run = Run::new(tally, &repairs, &protocols, &setup.downgrade, silences, connections, seconds);
+    let run = run.with_concurrency(&places);
     Ok(if args.bare { Report { bare: Some(run), redial: None } } else { Report { bare: None, redial: Some(run) } })
 }
 

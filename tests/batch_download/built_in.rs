@@ -68,6 +68,11 @@ async fn the_built_in_server(options: &[&str]) {
         assert_eq!(versions.as_object().unwrap().len(), 1, "{done:?}");
         let responses = versions["HTTP/2.0"].as_u64().unwrap();
         assert!((number(run, "ok")..=400).contains(&responses), "{done:?}");
+        assert_eq!(
+            json[run]["downgrades"],
+            Value::Object(serde_json::Map::new()),
+            "it has trouble, but is of use: {done:?}"
+        );
         assert_eq!(json[run]["concurrency"], Value::Null, "{done:?}");
         for fault in ["goaways", "refused", "cuts", "silenced", "stalled"] {
             assert!(json[run]["server"][fault].as_u64() > Some(0), "{run}: {fault}: {done:?}");

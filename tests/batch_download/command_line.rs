@@ -72,6 +72,8 @@ async fn help_says_everything() {
         "Redirects are not followed",
         "NAME.part.json",
         "--concurrency auto",
+        "HTTP_1_1_REQUIRED",
+        "`downgrades`",
     ]) {
         assert!(done.stdout.contains(said), "{said}: {done:?}");
     }
