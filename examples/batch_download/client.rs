@@ -63,6 +63,8 @@ const DEATHS: (u32, Duration) = (3, Duration::from_secs(60));
 pub(crate) struct Setup {
     pub(crate) tls: ClientConfig,
     pub(crate) protocol: Protocol,
+    /// How long a whole download may take.
+    pub(crate) timeout: Duration,
     pub(crate) head_timeout: Duration,
     pub(crate) stall_timeout: Duration,
     pub(crate) resume_max: u32,
@@ -77,10 +79,19 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new(tls: ClientConfig, protocol: Protocol, args: &Args, health: ConnectionHealth) -> Self {
-        let Args { head_timeout, stall_timeout, resume_max, concurrency, .. } = *args;
-        let downgrade = Downgrade::builder().after(DEATHS.0, DEATHS.1).build();
-        let connections = Arc::default();
-        Self { tls, protocol, head_timeout, stall_timeout, resume_max, concurrency, health, downgrade, connections }
+        let Args { timeout, head_timeout, stall_timeout, resume_max, concurrency, .. } = *args;
+        Self {
+            tls,
+            protocol,
+            timeout,
+            head_timeout,
+            stall_timeout,
+            resume_max,
+            concurrency,
+            health,
+            downgrade: Downgrade::builder().after(DEATHS.0, DEATHS.1).build(),
+            connections: Arc::default(),
+        }
     }
 
     /// hyper-util's client with timeouts, as people have it before they add the layers.
@@ -110,6 +121,8 @@ impl Setup {
             .after_loss(Limits::after_loss().max_resends(DEATHS.0).budget_per_origin(0.2, at_once))
             // A GET that timed out may be sent again: it may just have met a slow server.
             .resend_timeouts(true)
+            // The default of 30 s is over when the first attempt has timed out.
+            .retry_for(self.timeout)
             .on_retry(move |event| {
                 counts.count_resend(event);
                 losses.failed(event.uri(), event.failure().cause());

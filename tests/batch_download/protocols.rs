@@ -1,13 +1,17 @@
 //! What is spoken, and with whom.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    setup::{assert_whole, download, names},
-    support::{self, Cut, Fault, FaultyServer, ScriptedServer, files, reason, tls::Identity},
+    setup::{HUNG, assert_whole, download, names},
+    support::{self, Cut, Fault, FaultyServer, Reply, ScriptedServer, files, message::Received, reason, tls::Identity},
 };
 
 /// A PEM file with the certificate of `identity`.
@@ -168,6 +172,22 @@ async fn http2_prior_knowledge_is_not_downgraded() {
     let done = download(&dir, [server.uri("/file")], &options).await;
     assert_eq!((done.status, &done.json()["redial"]["downgrades"]), (Some(1), &json!({})), "{done:?}");
     assert_eq!((server.counters().streams, server.counters().http1_requests), (4, 0));
+}
+
+/// It takes half a minute, by the default of --head-timeout: without any option there is time for a resend after that.
+#[tokio::test]
+async fn a_response_that_does_not_begin_is_asked_for_again() {
+    let asked = AtomicU64::new(0);
+    let handler = move |_: &Received, _| {
+        let reply = Reply::ok("whole");
+        if asked.fetch_add(1, Ordering::Relaxed) == 0 { reply.after(HUNG) } else { reply }
+    };
+    let server = FaultyServer::builder().http1().handler(handler).start().await;
+    let dir = TempDir::new().unwrap();
+    let done = download(&dir, [server.uri("/file")], &["--json"]).await;
+    assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    assert_eq!(done.json()["redial"]["resends_by_cause"], json!({"timeout": 1}), "{done:?}");
+    assert_eq!(fs::read(dir.path().join("file")).unwrap(), b"whole");
 }
 
 #[tokio::test]
