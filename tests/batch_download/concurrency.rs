@@ -7,8 +7,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    setup::{Done, download, names, run},
-    support::{Fault, FaultyServer, Reply, message::Received},
+    setup::{Done, cacert, download, names, run},
+    support::{Fault, FaultyServer, Reply, message::Received, reason, tls::Identity},
 };
 
 const AUTO: [&str; 4] = ["--http2-prior-knowledge", "--json", "--concurrency", "auto"];
@@ -72,6 +72,20 @@ async fn it_comes_down_when_requests_fail() {
     assert!(outcome["halvings"].as_u64() > Some(1), "{done:?}");
     // Without failures it comes to more than that: see the test before.
     assert!(outcome["highest"].as_u64() <= Some(6), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_downgraded_origin_has_the_number_of_http1() {
+    let wants_http1 = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
+    let builder = FaultyServer::builder().tls(Identity::new()).http1().choose(move |_, _| Some(wants_http1));
+    let server = builder.handler(|received, _| slowly(received)).start().await;
+    let (dir, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let pem = cacert(&elsewhere, server.identity());
+    let options = ["--json", "--concurrency", "auto", "--cacert", pem.to_str().unwrap()];
+    let done = download(&dir, urls(&server, 60), &options).await;
+    assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    assert_eq!((server.counters().streams, server.counters().http1_requests), (1, 60));
+    assert_eq!(outcome(&done), serde_json::json!({"limit": 6, "highest": 6, "halvings": 0}), "{done:?}");
 }
 
 #[tokio::test]

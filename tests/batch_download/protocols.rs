@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -10,16 +9,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    setup::{HUNG, assert_whole, download, names},
+    setup::{HUNG, assert_whole, cacert, download, names},
     support::{self, Cut, Fault, FaultyServer, Reply, ScriptedServer, files, message::Received, reason, tls::Identity},
 };
-
-/// A PEM file with the certificate of `identity`.
-fn cacert(dir: &TempDir, identity: &Identity) -> PathBuf {
-    let path = dir.path().join("ca.pem");
-    fs::write(&path, identity.pem()).unwrap();
-    path
-}
 
 #[tokio::test]
 async fn https_takes_http2_by_alpn_from_those_it_trusts() {

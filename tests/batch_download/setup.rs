@@ -1,12 +1,12 @@
 //! The process, and what it leaves behind.
 
-use std::{fs, process::Output, time::Duration};
+use std::{fs, path::PathBuf, process::Output, time::Duration};
 
 use http::Uri;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{bound, example, files::File};
+use crate::support::{bound, example, files::File, tls::Identity};
 
 /// When a process counts as hung. It bounds tests that fail anyway.
 pub(crate) const HUNG: Duration = Duration::from_secs(300);
@@ -48,6 +48,13 @@ pub(crate) async fn download(dir: &TempDir, urls: impl IntoIterator<Item = Uri>,
     args.extend(["--out".to_owned(), dir.path().display().to_string()]);
     args.extend(options.iter().map(|option| (*option).to_owned()));
     run(args).await
+}
+
+/// A PEM file with the certificate of `identity`.
+pub(crate) fn cacert(dir: &TempDir, identity: &Identity) -> PathBuf {
+    let path = dir.path().join("ca.pem");
+    fs::write(&path, identity.pem()).unwrap();
+    path
 }
 
 /// What lies in `dir`, hidden files too, in the order of the names.
