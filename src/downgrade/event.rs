@@ -35,7 +35,8 @@ pub enum EventKind {
     },
     /// That time is over, and one request tries HTTP/2.
     Probing,
-    /// That request showed nothing: it was given up, say. The next one tries.
+    /// That request showed nothing: it was given up, say. Another tries after an eighth of the time, and ever later if that shows
+    /// nothing either.
     Inconclusive,
     /// That request was answered. All go over HTTP/2 again.
     Restored,

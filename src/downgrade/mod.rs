@@ -78,13 +78,15 @@
 //!
 //! | state | from | what its requests get |
 //! |---|---|---|
-//! | [`Http2`](State::Http2) | the beginning; a probe that was answered | HTTP/2, or what ALPN says |
+//! | [`Http2`](State::Http2) | the beginning; a probe that was answered, whole where its socket is watched | HTTP/2, or what ALPN says |
 //! | [`Http1`](State::Http1) | HTTP_1_1_REQUIRED, at once; or, where [`after`](Builder::after) is set, so many deaths in a row within so long; or a probe that met either | HTTP/1.1, for [`lasting`](Builder::lasting) |
-//! | [`Probing`](State::Probing) | the first request after that time: it goes over HTTP/2 | HTTP/1.1, all others |
+//! | [`Probing`](State::Probing) | the first idempotent request after that time: it goes over HTTP/2 | HTTP/1.1, all others |
 //!
-//! So an origin goes over to HTTP/1.1 no more often than once in [`lasting`](Builder::lasting), and a request in that time, at the
-//! most, finds out that HTTP/2 is still of no use. A probe whose caller drops it, or that fails for a reason that says nothing of
-//! HTTP/2, decides nothing: the next request is the probe.
+//! So an origin goes over to HTTP/1.1 no more often than once in [`lasting`](Builder::lasting). A probe is a request that may be sent
+//! again (by its method, RFC 9110, section 9.2.2): another tries only if there was none such for as long again, since lost it may be lost
+//! for good. A probe whose caller drops it, or that fails for a reason that says nothing of HTTP/2, decides nothing: another follows
+//! after an eighth of [`lasting`](Builder::lasting), and if that says nothing either, after twice as long, up to all of it. One that does
+//! not end is followed by another after [`lasting`](Builder::lasting).
 //!
 //! An origin is a scheme and an authority, as [`health`](crate::health) has it. 4,096 of them are remembered at the most, and only
 //! those that were in trouble.
@@ -98,7 +100,7 @@
 //!
 //! Never a sign of trouble are
 //!
-//! - GOAWAY(NO_ERROR), and whatever becomes of its connection then;
+//! - GOAWAY(NO_ERROR), and whatever becomes of its connection then; ENHANCE_YOUR_CALM, which answers what this side does too often;
 //! - what this side does: a caller who drops a request or stops waiting, a body that fails, an idle timeout, a client that is
 //!   dropped;
 //! - a connection that nobody waits on and the server closes;
