@@ -116,7 +116,7 @@ async fn a_downgrade_is_logged_at_debug() {
     let (minute, identity) = (Duration::from_secs(60), server.identity());
     let downgrade = Downgrade::builder().after(1, minute).lasting(minute).build();
     let connector = downgrade.connector(identity.connector()).fallback(identity.connector_h1());
-    let client = downgrade.layer().layer(clients::builder().build(connector));
+    let client = connector.layer().layer(clients::builder().build(connector));
     client.oneshot(clients::get(server.uri("/?token=hunter2"), "1")).await.unwrap_err();
     let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains("tower_redial::downgrade")).collect();
     assert_eq!(lines.len(), 1, "{lines:#?}");

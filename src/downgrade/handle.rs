@@ -3,12 +3,13 @@ use std::sync::Arc;
 
 use super::machine::Settings;
 use super::registry::Hub;
-use super::{Builder, DowngradeConnector, DowngradeLayer, Event, Snapshot};
+use super::{Builder, DowngradeConnector, DowngradeLayer, Event, NoFallback, Snapshot};
 use crate::health::Events;
 
 /// Sends requests over HTTP/1.1 for a while, where HTTP/2 is not wanted or of no use.
 ///
-/// One object for all parts of it: [`connector`](Self::connector) and [`layer`](Self::layer). See the [module](super).
+/// One object for all parts of it: [`connector`](Self::connector) and [`layer`](Self::layer). It may serve several clients, which then
+/// share what they know of an origin. See the [module](super).
 ///
 /// # Clone
 ///
@@ -35,11 +36,11 @@ impl Downgrade {
         DowngradeConnector::new(http2, Arc::clone(&self.hub))
     }
 
-    /// The layer for a client, below [`RetryOnCanceledLayer`](crate::RetryOnCanceledLayer): for one that has
-    /// [`connector`](Self::connector)'s fallback, or, with a [`fallback`](DowngradeLayer::fallback) of its own, for the first of
-    /// two.
-    pub fn layer(&self) -> DowngradeLayer {
-        DowngradeLayer::new(Arc::clone(&self.hub))
+    /// The layer for the first of two clients, once its [`fallback`](DowngradeLayer::fallback) is the second; below
+    /// [`RetryOnCanceledLayer`](crate::RetryOnCanceledLayer). That of one client is its connector's:
+    /// [`DowngradeConnector::layer`].
+    pub fn layer(&self) -> DowngradeLayer<NoFallback> {
+        DowngradeLayer::new(Arc::clone(&self.hub), NoFallback)
     }
 
     /// All origins that were in trouble, as they are now.

@@ -24,8 +24,10 @@ pub struct ObservedIo<T>(TokioIo<Observing<T>>);
 /// Under tokio's traits, because hyper's show nobody, without `unsafe`, which bytes were read.
 struct Observing<T> {
     inner: TokioIo<T>,
-    /// `None` on a connection of HTTP/1.1.
+    /// `None` where there is nothing to find out.
     watch: Option<Watch>,
+    /// Whether it is the fallback's.
+    over_http1: bool,
 }
 
 struct Watch {
@@ -68,7 +70,12 @@ impl<T> ObservedIo<T> {
             origin,
             found: Observed::new(),
         });
-        Self(TokioIo::new(Observing { inner: TokioIo::new(io), watch }))
+        Self(TokioIo::new(Observing { inner: TokioIo::new(io), watch, over_http1: false }))
+    }
+
+    /// A connection of the fallback's.
+    pub(super) fn over_http1(io: T) -> Self {
+        Self(TokioIo::new(Observing { inner: TokioIo::new(io), watch: None, over_http1: true }))
     }
 
     /// The transport inside.
@@ -84,7 +91,11 @@ impl<T> ObservedIo<T> {
 
 impl<T: Connection> Connection for ObservedIo<T> {
     fn connected(&self) -> Connected {
-        let connected = self.get_ref().connected();
+        let mut connected = self.get_ref().connected();
+        if self.0.inner().over_http1 {
+            // hyper-util would write the whole URI for a proxy, the mark in it (0.1.21, `legacy/client.rs`, `try_send_request`).
+            connected = connected.proxy(false);
+        }
         match &self.0.inner().watch {
             Some(watch) => connected.extra(watch.found.clone()),
             None => connected,

@@ -10,7 +10,8 @@ use crate::health::Origin;
 
 /// The layer that puts [`PreferHttp2`] around a client.
 ///
-/// Made by [`Downgrade::layer`](super::Downgrade::layer).
+/// Made by [`DowngradeConnector::layer`](super::DowngradeConnector::layer) for one client, and for two by
+/// [`Downgrade::layer`](super::Downgrade::layer) with a [`fallback`](Self::fallback).
 #[derive(Clone)]
 #[must_use]
 pub struct DowngradeLayer<F = OneClient> {
@@ -19,18 +20,24 @@ pub struct DowngradeLayer<F = OneClient> {
     origin: Option<Origin>,
 }
 
-/// There is one client, whose connector falls back: [`DowngradeConnector::fallback`](super::DowngradeConnector::fallback).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// There is one client, whose connector made the layer: [`DowngradeConnector::layer`](super::DowngradeConnector::layer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct OneClient;
-
-impl DowngradeLayer {
-    pub(super) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, fallback: OneClient, origin: None }
-    }
+pub struct OneClient {
+    /// Whether that connector falls back, and so knows the mark.
+    pub(super) falls_back: bool,
 }
 
+/// The second of two clients is still to be named: [`DowngradeLayer::fallback`]. Until then the layer makes no service of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoFallback;
+
 impl<F> DowngradeLayer<F> {
+    pub(super) fn new(hub: Arc<Hub>, fallback: F) -> Self {
+        Self { hub, fallback, origin: None }
+    }
+
     /// The client for origins that get HTTP/1.1, which speaks nothing else.
     ///
     /// Its responses are of the same type; where they are not, box them: [`tower::util::BoxCloneService`]. It is asked whether it

@@ -7,7 +7,7 @@
 //!
 //! # In one client
 //!
-//! hyper-util's client gets a second connector, that offers HTTP/1.1 only, and a layer:
+//! hyper-util's client gets a second connector, that offers HTTP/1.1 only, and the connector's layer:
 //!
 //! ```
 //! use std::time::Duration;
@@ -30,7 +30,7 @@
 //! let connector = downgrade.connector(https().enable_http2().build()).fallback(https().build());
 //! let mut client = ServiceBuilder::new()
 //!     .layer(RetryOnCanceledLayer::new())
-//!     .layer(downgrade.layer())
+//!     .layer(connector.layer())
 //!     .service(Client::builder(TokioExecutor::new()).build(connector));
 //!
 //! let request = Request::post("https://example.com/orders").body(Full::new(Bytes::from("one")))?;
@@ -139,8 +139,8 @@
 //! the timeout for each attempt. The two connectors may stand in either order.
 //!
 //! In one client the layer tells the connector by the request's URI: user information, `http1.tower-redial@`, stands before the host, so
-//! that hyper-util keeps connections of HTTP/1.1 apart from others. It goes to no connector of yours and to no server; layers
-//! between this one and the client see it.
+//! that hyper-util keeps connections of HTTP/1.1 apart from others. It goes to no connector of yours and to no server, where the
+//! layer is over the client that has [the connector which made it](DowngradeConnector::layer); layers between the two see it.
 //!
 //! What is open on a downgraded origin's HTTP/2 connection finishes there. The connection gets nothing new but what needs
 //! HTTP/2, after HTTP_1_1_REQUIRED not even that, and ends as an idle one does.
@@ -186,7 +186,7 @@ pub use self::event::{Event, EventKind, Trouble};
 pub use self::future::ResponseFuture;
 pub use self::handle::Downgrade;
 pub use self::io::ObservedIo;
-pub use self::layer::{DowngradeLayer, OneClient};
+pub use self::layer::{DowngradeLayer, NoFallback, OneClient};
 #[cfg(feature = "reqwest")]
 pub(crate) use self::request::{Need, need, prepare};
 pub use self::service::PreferHttp2;

@@ -21,8 +21,6 @@ pub(super) struct Hub {
     sites: Origins<Site>,
     /// Whether there is anything to fall back on.
     falls_back: AtomicBool,
-    /// Whether a connector does, which knows the mark.
-    connector_falls_back: AtomicBool,
     events: broadcast::Sender<Event>,
 }
 
@@ -38,7 +36,6 @@ impl Hub {
             began: Instant::now(),
             sites: Origins::new(),
             falls_back: AtomicBool::new(false),
-            connector_falls_back: AtomicBool::new(false),
             events: broadcast::channel(event_capacity).0,
         }
     }
@@ -51,16 +48,6 @@ impl Hub {
     pub(super) fn fall_back(&self) {
         NextOverHttp1::announce();
         self.falls_back.store(true, Ordering::Relaxed);
-    }
-
-    /// The same, in one client.
-    pub(super) fn fall_back_in_connector(&self) {
-        self.connector_falls_back.store(true, Ordering::Relaxed);
-        self.fall_back();
-    }
-
-    pub(super) fn falls_back_in_connector(&self) -> bool {
-        self.connector_falls_back.load(Ordering::Relaxed)
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Event> {

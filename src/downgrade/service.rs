@@ -90,7 +90,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let need = needs(&request);
-        let origin = with_alpn(request.uri()).filter(|_| self.hub.falls_back_in_connector());
+        // Whose connector does not know the mark gets none: it would go to the server.
+        let origin = with_alpn(request.uri()).filter(|_| self.fallback.falls_back);
         match Way::of(&self.hub, origin, need) {
             Way::Http1 => {
                 // hyper-util finds the connection by the URI, and hands that to the connector.

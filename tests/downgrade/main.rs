@@ -6,6 +6,7 @@ mod support;
 mod broken;
 mod deaths;
 mod headers;
+mod mark;
 mod needs_http2;
 mod no_sign;
 mod observe;

@@ -6,10 +6,10 @@ use tokio::time::timeout;
 use tower::{Layer, ServiceExt};
 use tower_redial::Downgrade;
 
-use crate::setup::{FORMS, Form, Service, after, both, get};
+use crate::setup::{FORMS, Service, after, both, get};
 use crate::support::script::NobodyListens;
 use crate::support::tls::{self, Identity};
-use crate::support::{Cut, Fault, GoAway, GoAwayStyle, Received, Reply, ScriptedServer, clients, reason};
+use crate::support::{Cut, GoAway, GoAwayStyle, ScriptedServer, clients};
 
 fn is_calm(downgrade: &Downgrade) {
     let origins = downgrade.snapshot().origins;
@@ -128,8 +128,8 @@ async fn connections_of_http1_never_downgrade() {
 async fn one_client_in_the_clear_is_left_alone() {
     let downgrade = after(1).build();
     let connector = downgrade.connector(clients::http_connector()).fallback(clients::http_connector());
-    let client = clients::builder().http2_only(true).build(connector);
-    let service = Service::new(downgrade.layer().layer(client));
+    let layer = connector.layer();
+    let service = Service::new(layer.layer(clients::builder().http2_only(true).build(connector)));
     let server = ScriptedServer::bind().await;
     for _ in 0..3 {
         let script = async {
@@ -142,21 +142,4 @@ async fn one_client_in_the_clear_is_left_alone() {
         response.unwrap_err();
     }
     is_calm(&downgrade);
-}
-
-/// A client whose connector knows nothing of it gets no request that is marked for one that does.
-#[tokio::test]
-async fn a_client_without_a_fallback_is_left_alone() {
-    let required = |received: &Received, _| {
-        let fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
-        (received.path == "/first").then_some(fault)
-    };
-    let authority = |received: &Received, _| Reply::ok(received.authority.clone());
-    let server = both().choose(required).handler(authority).start().await;
-    let downgrade = after(1).build();
-    let two = Form::TwoClients.resent(&downgrade, server.identity());
-    get(&two, server.uri("/first"), "1").await.unwrap();
-    let one = Service::new(downgrade.layer().layer(clients::https(server.identity())));
-    assert_eq!(get(&one, server.uri("/second"), "2").await.unwrap(), server.addr().to_string());
-    assert_eq!((server.counters().streams, server.counters().http1_requests), (2, 1));
 }

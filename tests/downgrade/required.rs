@@ -107,7 +107,8 @@ async fn without_resends_the_error_is_the_clients_own() {
 async fn without_a_fallback_nothing_is_resent() {
     let server = both().choose(Ill::yes().with(REQUIRED)).start().await;
     let downgrade = Downgrade::default();
-    let client = downgrade.layer().layer(clients::https(server.identity()));
+    let connector = downgrade.connector(server.identity().connector());
+    let client = connector.layer().layer(clients::builder().build(connector));
     let service = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(client);
     service.oneshot(clients::get(server.uri("/"), "1")).await.unwrap_err();
     assert_eq!(server.counters().streams, 1);

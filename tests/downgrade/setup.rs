@@ -53,7 +53,10 @@ impl Form {
     /// Without resends.
     pub(crate) fn bare(self, downgrade: &Downgrade, identity: &Identity) -> Service {
         match self {
-            Self::OneClient => BoxCloneSyncService::new(downgrade.layer().layer(one(downgrade, identity))),
+            Self::OneClient => {
+                let connector = falling_back(downgrade, identity);
+                BoxCloneSyncService::new(connector.layer().layer(clients::builder().build(connector)))
+            }
             Self::TwoClients => {
                 let layer = downgrade.layer().fallback(http1(identity));
                 BoxCloneSyncService::new(layer.layer(http2(downgrade, identity)))
@@ -66,7 +69,9 @@ impl Form {
         let stack = ServiceBuilder::new().layer(RetryOnCanceledLayer::new());
         match self {
             Self::OneClient => {
-                BoxCloneSyncService::new(stack.layer(downgrade.layer()).service(one(downgrade, identity)))
+                let connector = falling_back(downgrade, identity);
+                let layer = connector.layer();
+                BoxCloneSyncService::new(stack.layer(layer).service(clients::builder().build(connector)))
             }
             Self::TwoClients => {
                 let layer = downgrade.layer().fallback(http1(identity));
@@ -79,12 +84,8 @@ impl Form {
 type Https = HttpsConnector<HttpConnector>;
 type Observed = DowngradeConnector<Https>;
 
-fn one<B>(downgrade: &Downgrade, identity: &Identity) -> Client<Observed, B>
-where
-    B: Body + Send,
-    B::Data: Send,
-{
-    clients::builder().build(downgrade.connector(identity.connector()).fallback(identity.connector_h1()))
+fn falling_back(downgrade: &Downgrade, identity: &Identity) -> Observed {
+    downgrade.connector(identity.connector()).fallback(identity.connector_h1())
 }
 
 fn http2<B>(downgrade: &Downgrade, identity: &Identity) -> Client<Observed, B>

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
-use tower_redial::downgrade::EventKind;
+use tower_redial::downgrade::{DowngradeLayer, EventKind};
 use tower_redial::health::{Connection, Protocol, ResponseBody};
 use tower_redial::{ConnectionHealth, Downgrade, RetryOnCanceledLayer};
 
@@ -20,13 +20,16 @@ type Watched = BoxCloneSyncService<Request<Full<Bytes>>, Response<ResponseBody<I
 
 fn stack(downgrade: &Downgrade, health: &ConnectionHealth, identity: &Identity, health_inside: bool) -> Watched {
     let (http2, http1) = (identity.connector(), identity.connector_h1());
-    let stack = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).layer(downgrade.layer()).layer(health.layer());
+    let stack = |layer: DowngradeLayer| {
+        ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).layer(layer).layer(health.layer())
+    };
     if health_inside {
         let connector = downgrade.connector(health.connector(http2)).fallback(health.connector(http1));
-        BoxCloneSyncService::new(stack.service(clients::builder().build(connector)))
+        BoxCloneSyncService::new(stack(connector.layer()).service(clients::builder().build(connector)))
     } else {
-        let connector = health.connector(downgrade.connector(http2).fallback(http1));
-        BoxCloneSyncService::new(stack.service(clients::builder().build(connector)))
+        let connector = downgrade.connector(http2).fallback(http1);
+        let stack = stack(connector.layer());
+        BoxCloneSyncService::new(stack.service(clients::builder().build(health.connector(connector))))
     }
 }
 
