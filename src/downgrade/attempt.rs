@@ -9,7 +9,7 @@ use super::io::Observed;
 use super::machine::{Outcome, Route};
 use super::registry::Hub;
 use super::request::Need;
-use crate::fate::{BodyUse, Cause, Failure, Reason, connect_info, is_http1};
+use crate::fate::{BodyUse, Cause, Failure, Reason, connect_info, is_http1, is_stream_error_of_ours};
 use crate::health::Origin;
 
 /// How a request goes.
@@ -62,7 +62,9 @@ impl Attempt {
 
     /// It failed. Whether it was for HTTP_1_1_REQUIRED, and the request's next attempt goes over HTTP/1.1.
     pub(crate) fn failed(mut self, error: &(dyn Error + 'static)) -> bool {
-        let outcome = outcome(error, self.origin.scheme() == "https");
+        // A head that is too large, say, came by a connection of which others are served.
+        let lives = is_stream_error_of_ours(error);
+        let outcome = if lives { Outcome::Nothing } else { outcome(error, self.origin.scheme() == "https") };
         self.tell(outcome);
         if outcome != Outcome::Required {
             return false;

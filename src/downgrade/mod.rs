@@ -105,7 +105,7 @@
 //!   dropped;
 //! - a connection that nobody waits on and the server closes;
 //! - what fails before HTTP/2 is spoken: connects, TLS, certificates;
-//! - a stream that is reset, but for HTTP_1_1_REQUIRED.
+//! - a stream that either side resets, but for HTTP_1_1_REQUIRED: its connection goes on.
 //!
 //! | | from the sockets, with [`Downgrade::connector`] | from errors alone: two clients without it, reqwest |
 //! |---|---|---|

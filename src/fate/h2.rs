@@ -25,6 +25,11 @@ pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence
     Some(Next::Source)
 }
 
+/// Whether this side's h2 reset the request's stream for what it found in it: its connection goes on, for all others.
+pub(crate) fn is_stream_error_of_ours(error: &(dyn Error + 'static)) -> bool {
+    super::sources(error).filter_map(downcast::<h2::Error>).any(|error| error.is_library() && error.is_reset())
+}
+
 /// Whether this side canceled the request's stream: its caller did.
 #[cfg(feature = "tonic")]
 pub(crate) fn is_cancel_of_ours(error: &(dyn Error + 'static)) -> bool {

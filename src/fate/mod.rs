@@ -116,6 +116,7 @@ pub use crate::body_use::BodyUse;
 pub(crate) use self::chain::sources;
 #[cfg(feature = "tonic")]
 pub(crate) use self::h2::is_cancel_of_ours;
+pub(crate) use self::h2::is_stream_error_of_ours;
 pub(crate) use self::hyper::is_http1;
 pub(crate) use self::hyper_util::connect_info;
 

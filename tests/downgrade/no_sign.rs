@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tower::{Layer, ServiceExt};
-use tower_redial::Downgrade;
+use tower_redial::fate::Reason;
+use tower_redial::{BodyUse, Cause, Downgrade, Failure};
 
-use crate::setup::{FORMS, Service, after, both, get};
+use crate::setup::{FORMS, Form, Service, after, both, get};
+use crate::support::message::Received;
 use crate::support::script::NobodyListens;
 use crate::support::tls::{self, Identity};
-use crate::support::{Cut, GoAway, GoAwayStyle, ScriptedServer, clients};
+use crate::support::{Cut, GoAway, GoAwayStyle, Reply, ScriptedServer, clients};
 
 fn is_calm(downgrade: &Downgrade) {
     let origins = downgrade.snapshot().origins;
@@ -142,4 +144,32 @@ async fn one_client_in_the_clear_is_left_alone() {
         response.unwrap_err();
     }
     is_calm(&downgrade);
+}
+
+/// What this side's h2 finds wrong with one stream, a head that is too large for instance, leaves the connection to others.
+#[tokio::test]
+async fn stream_errors_never_downgrade() {
+    let large = |received: &Received, _| match received.path.as_str() {
+        "/large" => Reply::ok("").header("x-large", "x".repeat(20_000)),
+        _ => Reply::ok(""),
+    };
+    let server = both().handler(large).start().await;
+    let identity = server.identity();
+    let blind = |downgrade: &Downgrade| {
+        let http1 = clients::builder().build(identity.connector_h1());
+        Service::new(downgrade.layer().fallback(http1).layer(clients::https(identity)))
+    };
+    for form in [Some(Form::OneClient), Some(Form::TwoClients), None] {
+        let downgrade = after(1).build();
+        let service = form.map_or_else(|| blind(&downgrade), |form| form.bare(&downgrade, identity));
+        let before = server.counters().connections;
+        for _ in 0..2 {
+            let error = get(&service, server.uri("/large"), "1").await.unwrap_err();
+            let cause = Failure::of(&*error, BodyUse::Untouched).cause();
+            assert_eq!(cause, Cause::Local { reason: Reason::PROTOCOL_ERROR }, "{form:?}");
+            is_calm(&downgrade);
+        }
+        get(&service, server.uri("/"), "2").await.unwrap();
+        assert_eq!(server.counters().connections - before, 1, "{form:?}: it was of use all the time");
+    }
 }
