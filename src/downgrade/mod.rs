@@ -125,8 +125,8 @@
 //!
 //! # Requests that need HTTP/2
 //!
-//! They are never sent over HTTP/1.1: gRPC calls (a content-type of `application/grpc`, and what may follow), extended CONNECT (RFC
-//! 8441), and requests whose version is `HTTP_2`. While their origin is downgraded they go over HTTP/2 all the same, and what
+//! They are never sent over HTTP/1.1: gRPC calls (as [`retry`](crate::retry#grpc) tells them, so not those of gRPC-Web, which was
+//! made for HTTP/1.1), extended CONNECT (RFC 8441), and requests whose version is `HTTP_2`. While their origin is downgraded they go over HTTP/2 all the same, and what
 //! they meet there is theirs. A plain CONNECT stays where it is as well.
 //!
 //! Others are the same over both, but for fields about a connection (RFC 9110, section 7.6.1): `TE` is listed in `Connection`, as

@@ -21,9 +21,14 @@ const MAX_DIGITS: usize = 8;
 /// Whether this is a gRPC call, by its content-type, as the protocol has servers tell.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    value
-        .and_then(|value| value.get(..CONTENT_TYPE.len()))
-        .is_some_and(|start| start.eq_ignore_ascii_case(CONTENT_TYPE))
+    let split = value.and_then(|value| value.split_at_checked(CONTENT_TYPE.len()));
+    split.is_some_and(|(start, rest)| start.eq_ignore_ascii_case(CONTENT_TYPE) && is_whole(rest))
+}
+
+/// Whether the media type's name ends here, but for a message format. `application/grpc-web` is another: made for HTTP/1.1,
+/// with another framing.
+fn is_whole(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b'+' | b';' | b' ' | b'\t'))
 }
 
 /// The time that the caller gives the whole call, however many attempts it takes. `None` where the header is not what the
@@ -123,10 +128,27 @@ mod tests {
 
     #[test]
     fn grpc_is_told_by_its_content_type() {
-        for value in ["application/grpc", "application/grpc+proto", "application/grpc; x=1", "Application/gRPC+json"] {
+        for value in [
+            "application/grpc",
+            "application/grpc+proto",
+            "application/grpc; x=1",
+            "application/grpc;x=1",
+            "application/grpc ; x=1",
+            "application/grpc\t;x=1",
+            "Application/gRPC+json",
+        ] {
             assert!(is_grpc(&head(&[("content-type", value)]).headers), "{value}");
         }
-        for value in ["application/json", "application/grp", "", "text/application/grpc"] {
+        for value in [
+            "application/json",
+            "application/grp",
+            "",
+            "text/application/grpc",
+            "application/grpc-web",
+            "application/grpc-web+proto",
+            "application/grpc-web-text",
+            "application/grpcx",
+        ] {
             assert!(!is_grpc(&head(&[("content-type", value)]).headers), "{value}");
         }
         assert!(!is_grpc(&head(&[]).headers));

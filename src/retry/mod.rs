@@ -55,7 +55,8 @@
 //!
 //! # gRPC
 //!
-//! A request with a content-type of `application/grpc`, and what may follow, is a gRPC call, whatever client it goes through:
+//! A request with a content-type of `application/grpc`, alone or with a message format as in `application/grpc+proto`, is a gRPC
+//! call, whatever client it goes through. One of gRPC-Web (`application/grpc-web`) is not: what follows does not hold for it.
 //!
 //! - the caller's deadline is one for all attempts: on a resend `grpc-timeout` is what the attempts before left of it, and
 //!   where that is nothing, there is no resend ([`Stop::OutOfTime`]);
