@@ -131,6 +131,7 @@
 //!
 //! Others are the same over both, but for fields about a connection (RFC 9110, section 7.6.1): `TE` is listed in `Connection`, as
 //! HTTP/1.1 has it, and `Keep-Alive`, `Proxy-Connection` and `HTTP2-Settings`, which HTTP/2 leaves out, are left out here too.
+//! Several `Cookie` fields are joined to one (RFC 9113, section 8.2.3).
 //! `Host` is the client's work.
 //!
 //! # Order of layers

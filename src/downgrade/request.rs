@@ -1,6 +1,6 @@
 //! Which requests can go over HTTP/1.1, and what has to be said differently there.
 
-use http::header::{CONNECTION, HeaderName, TE};
+use http::header::{CONNECTION, COOKIE, HeaderName, TE};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Version};
 
 use crate::retry::IDEMPOTENT_METHODS;
@@ -54,6 +54,22 @@ pub(crate) fn prepare(headers: &mut HeaderMap) {
     if headers.contains_key(TE) && !lists(headers, TE.as_str()) {
         headers.append(CONNECTION, HeaderValue::from_static("te"));
     }
+    join_cookies(headers);
+}
+
+/// HTTP/2 may have a field for each cookie, HTTP/1.1 has one for all (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() < 2 {
+        return;
+    }
+    let joined = HeaderValue::from_bytes(&all.join(&b"; "[..]));
+    let secret = headers.get_all(COOKIE).iter().any(HeaderValue::is_sensitive);
+    // Parts of fields make a field.
+    if let Ok(mut joined) = joined {
+        joined.set_sensitive(secret);
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// Whether `Connection` has this option.
@@ -79,8 +95,9 @@ mod tests {
         assert!(needs(Request::post("/").header("content-type", "application/grpc+proto")));
         assert!(needs(Request::connect("/").extension(hyper::ext::Protocol::from_static("websocket"))));
         assert!(needs(Request::connect("example.com:443")));
-        for other in [Request::get("/"), Request::post("/").header("content-type", "application/json")] {
-            assert!(!needs(other));
+        assert!(!needs(Request::get("/")));
+        for other in ["application/json", "application/grpc-web+proto"] {
+            assert!(!needs(Request::post("/").header("content-type", other)), "{other}");
         }
     }
 
@@ -108,5 +125,25 @@ mod tests {
         assert_eq!(prepared(&said), own(&said));
         assert_eq!(prepared(&[("keep-alive", "5"), ("proxy-connection", "x"), ("http2-settings", "AAMAAABk")]), []);
         assert_eq!(prepared(&[("host", "a"), ("x", "y")]), own(&[("host", "a"), ("x", "y")]));
+    }
+
+    /// X5: cookies that HTTP/2 has apart.
+    #[test]
+    fn cookies_are_joined() {
+        assert_eq!(
+            prepared(&[("cookie", "a=b"), ("x", "y"), ("cookie", "c=d; e=f"), ("cookie", "g=h")]),
+            own(&[("cookie", "a=b; c=d; e=f; g=h"), ("x", "y")])
+        );
+        for one in [[("cookie", "a=b; c=d")], [("x", "y")]] {
+            assert_eq!(prepared(&one), own(&one));
+        }
+        let mut headers = HeaderMap::new();
+        let mut secret = HeaderValue::from_bytes(b"c=\xff").unwrap();
+        secret.set_sensitive(true);
+        headers.append(COOKIE, HeaderValue::from_static("a=b"));
+        headers.append(COOKIE, secret);
+        prepare(&mut headers);
+        assert_eq!(headers[COOKIE].as_bytes(), b"a=b; c=\xff");
+        assert!(headers[COOKIE].is_sensitive(), "as one of them was");
     }
 }

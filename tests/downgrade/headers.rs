@@ -33,6 +33,9 @@ async fn headers_are_those_of_http1() {
         for (name, value) in [("te", "trailers"), ("keep-alive", "timeout=5"), ("proxy-connection", "keep-alive")] {
             request.headers_mut().insert(name, HeaderValue::from_static(value));
         }
+        for cookie in ["a=b", "c=d"] {
+            request.headers_mut().append("cookie", HeaderValue::from_static(cookie));
+        }
         fetch(&service, request).await.unwrap();
 
         let seen = seen.lock().unwrap();
@@ -41,11 +44,16 @@ async fn headers_are_those_of_http1() {
         assert_eq!((first.path.as_str(), &first.authority), ("/a?b=c", &host), "{form:?}: origin-form");
         assert_eq!(names(&first.headers), ["host", "x-request-id"], "{form:?}");
         assert_eq!((second.path.as_str(), &second.authority), ("/d", &host), "{form:?}");
-        assert_eq!(names(&second.headers), ["connection", "content-length", "host", "te", "x-request-id"], "{form:?}");
+        assert_eq!(
+            names(&second.headers),
+            ["connection", "content-length", "cookie", "host", "te", "x-request-id"],
+            "{form:?}"
+        );
         assert_eq!(
             (&second.headers["te"], &second.headers["connection"]),
             (&HeaderValue::from_static("trailers"), &HeaderValue::from_static("te"))
         );
+        assert_eq!(second.headers["cookie"], "a=b; c=d");
     }
 }
 
