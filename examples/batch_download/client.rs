@@ -127,13 +127,6 @@ impl Setup {
                 counts.count_resend(event);
                 losses.failed(event.uri(), event.failure().cause());
             });
-        let stack = ServiceBuilder::new()
-            .map_response(boxed)
-            .layer(resume)
-            .layer(retry)
-            .layer(self.downgrade.layer())
-            .layer(self.health.layer())
-            .timeout(self.head_timeout);
         // Around the connectors that do TLS: inside of them there is nothing to be seen.
         let watched = |protocol| self.health.connector(self.connector(protocol));
         let mut connector = self.downgrade.connector(watched(self.protocol));
@@ -141,6 +134,13 @@ impl Setup {
             // Without this nothing is downgraded: who asks for one version gets no other.
             connector = connector.fallback(watched(Protocol::Http1));
         }
+        let stack = ServiceBuilder::new()
+            .map_response(boxed)
+            .layer(resume)
+            .layer(retry)
+            .layer(connector.layer())
+            .layer(self.health.layer())
+            .timeout(self.head_timeout);
         let service = BoxCloneSyncService::new(stack.service(self.client(connector)));
         AnyClient { service, stall_timeout: None, protocols: protocols.clone() }
     }
