@@ -1,8 +1,10 @@
 //! How long is waited, for whom, and what is held meanwhile; the clock is paused.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use http::header::RANGE;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, StreamBody};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower::limit::ConcurrencyLimit;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_redial::resume::{Incomplete, ResumeLayer, Why};
@@ -143,6 +145,42 @@ async fn a_service_that_is_not_ready_is_not_waited_for() {
     assert_eq!(began.elapsed().as_secs(), 15);
 }
 
+/// The time that a service takes to be ready is not that which an answer may take.
+#[tokio::test(start_paused = true)]
+async fn a_late_service_leaves_the_answer_its_time() {
+    /// Ready at once for the first request, and four seconds late for others.
+    struct Late(Server, Option<Pin<Box<Sleep>>>, Arc<AtomicBool>);
+
+    impl Clone for Late {
+        fn clone(&self) -> Self {
+            Self(self.0.clone(), None, Arc::clone(&self.2))
+        }
+    }
+
+    impl Service<Request<Empty<Bytes>>> for Late {
+        type Response = <Server as Service<Request<Empty<Bytes>>>>::Response;
+        type Error = BoxError;
+        type Future = <Server as Service<Request<Empty<Bytes>>>>::Future;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            if self.2.load(Ordering::Relaxed) {
+                ready!(self.1.get_or_insert_with(|| Box::pin(sleep(4 * SECOND))).as_mut().poll(cx));
+            }
+            self.0.poll_ready(cx)
+        }
+
+        fn call(&mut self, request: Request<Empty<Bytes>>) -> Self::Future {
+            self.2.store(true, Ordering::Relaxed);
+            self.1 = None;
+            self.0.call(request)
+        }
+    }
+
+    let server = server(Kind::Strong, &[ends(Ending::Failed(80))]).slow(4 * SECOND);
+    let body = layer().layer(Late(server.clone(), None, Arc::default())).oneshot(get()).await.unwrap().into_body();
+    assert_eq!((collect(body).await.unwrap(), server.requests()), (content(1, SIZE), 2));
+}
+
 /// Neither a body, nor a permit, nor a place in a queue is kept while a download waits; and the service is asked first.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_held_while_it_waits() {
@@ -170,7 +208,7 @@ async fn nothing_is_held_while_it_waits() {
 async fn what_is_left_is_said_at_any_time() {
     let turns = [ends(Ending::Failed(80)), Turn { lie: Lie::Ignores, ..ends(Ending::Trailers) }];
     let server = server(Kind::Strong, &turns).slow(SECOND);
-    let mut body = layer().allow_restart(true).layer(server).oneshot(get()).await.unwrap().into_body();
+    let mut body = layer().allow_restart(true).layer(server.clone()).oneshot(get()).await.unwrap().into_body();
     let mut left = SIZE as u64;
     loop {
         assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(left), false));
@@ -183,6 +221,7 @@ async fn what_is_left_is_said_at_any_time() {
         }
     }
     assert_eq!((left, body.size_hint().exact(), body.is_end_stream()), (0, Some(0), true));
+    assert_eq!(server.alive(), 0, "what was read is let go of, whoever still holds this");
     assert!(body.frame().await.is_none());
 }
 
