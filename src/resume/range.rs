@@ -3,6 +3,8 @@
 use http::header::RANGE;
 use http::{HeaderMap, HeaderValue};
 
+use crate::body::whole::number;
+
 /// What a request's `Range` field asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -100,12 +102,6 @@ fn strip_unit(value: &[u8], separator: u8) -> Option<&[u8]> {
 fn split(value: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = value.iter().position(|byte| *byte == separator)?;
     Some((&value[..at], &value[at + 1..]))
-}
-
-/// Digits only: `u64::from_str` takes a sign as well.
-fn number(digits: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(digits).ok()?;
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 #[cfg(test)]

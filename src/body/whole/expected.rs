@@ -15,7 +15,7 @@ pub(crate) fn announced(method: &Method, status: StatusCode, headers: &HeaderMap
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter().flat_map(|value| {
         // A list of the same number several times is that number.
-        value.as_bytes().split(|byte| *byte == b',').map(|number| parse(number.trim_ascii()))
+        value.as_bytes().split(|byte| *byte == b',').map(|digits| number(digits.trim_ascii()))
     });
     match lengths.next() {
         None => Announced::Unsaid,
@@ -34,8 +34,8 @@ pub(crate) enum Announced {
 }
 
 /// Digits only: `u64::from_str` takes a sign as well.
-fn parse(number: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(number).ok()?;
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(digits).ok()?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 

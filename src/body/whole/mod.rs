@@ -48,6 +48,8 @@ mod service;
 
 pub use self::body::Whole;
 pub use self::error::WrongLength;
+#[cfg(feature = "resume")]
+pub(crate) use self::expected::number;
 #[cfg(any(feature = "connect", feature = "resume"))]
 pub(crate) use self::expected::{Announced, announced};
 pub use self::future::ResponseFuture;
