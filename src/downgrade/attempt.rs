@@ -136,7 +136,7 @@ mod tests {
 
     use super::super::machine::Settings;
     use super::*;
-    use crate::fate::Verdict;
+    use crate::fate::{Fate, Verdict};
 
     fn hub(settings: Settings) -> Arc<Hub> {
         let hub = Arc::new(Hub::new(settings, 16));
@@ -208,5 +208,17 @@ mod tests {
         assert_eq!(signs(&io::Error::from(io::ErrorKind::ConnectionRefused)), Outcome::Nothing);
         assert_eq!(signs(&io::Error::other("a body's")), Outcome::Nothing);
         assert_eq!(signs(&tower::timeout::error::Elapsed::new()), Outcome::Nothing);
+    }
+
+    /// By ENHANCE_YOUR_CALM this side's h2 ends a connection for this side's resets.
+    #[test]
+    fn what_this_sides_h2_ends_is_the_peers_doing_but_for_resets_of_ones_own() {
+        for (reason, died) in [(Reason::ENHANCE_YOUR_CALM, 0), (Reason::PROTOCOL_ERROR, 1)] {
+            let hub = hub(Settings { after: Some((9, Duration::MAX)), lasting: Duration::MAX });
+            let local = Verdict::new(Failure::new(Fate::Unknown, Cause::Local { reason }), "ended");
+            assert!(!http2(&hub, Need::Spared).failed(&local));
+            let counted: usize = hub.snapshot().origins.iter().map(|origin| origin.died).sum();
+            assert_eq!(counted, died, "{reason}");
+        }
     }
 }

@@ -69,4 +69,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn as_many_connections_are_waited_for_as_makes_sense() {
+        for (connections, kept) in [(0, 1), (1, 1), (100, 100), (101, 100), (u32::MAX, 100)] {
+            let builder = Builder::default().after(connections, Duration::ZERO);
+            assert_eq!(builder.settings.after, Some((kept, Duration::ZERO)));
+        }
+    }
 }

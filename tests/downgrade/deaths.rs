@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tower::Layer;
 use tower_redial::downgrade::{EventKind, State, Trouble};
+use tower_redial::fate::Reason;
+use tower_redial::{BodyUse, Cause, Failure};
 
-use crate::setup::{FORMS, Form, Ill, after, both, get, is_over_http1, only, so_far, until};
-use crate::support::{Cut, Fault, ScriptedServer, reason};
+use crate::setup::{FORMS, Form, Ill, Service, after, both, get, is_over_http1, only, so_far, until};
+use crate::support::{Cut, Fault, ScriptedServer, clients, reason};
 
 /// X2: after so many deaths everything goes over HTTP/1.1, and when the origin is cured it goes back.
 #[tokio::test]
@@ -162,4 +165,25 @@ async fn a_connection_that_was_of_use_may_die() {
         assert_eq!(failed, 10, "{form:?}");
         assert_eq!(so_far(&mut events), [], "{form:?}: their sockets show that they were of use");
     }
+}
+
+/// A connection that this side's h2 ends, because the peer broke the protocol, died; errors alone tell it from a stream.
+#[tokio::test]
+async fn a_connection_error_counts_without_a_look_at_the_socket() {
+    let server = ScriptedServer::bind_tls().await;
+    let downgrade = after(1).build();
+    let http1 = clients::builder().build(server.identity().connector_h1());
+    let service = Service::new(downgrade.layer().fallback(http1).layer(clients::https(server.identity())));
+    let script = async {
+        let mut conn = server.accept().await;
+        conn.request().await;
+        // A frame on a stream that nobody opened.
+        conn.data(7, "out of nowhere", false).await;
+        conn.expect_goaway().await;
+    };
+    let (response, ()) = tokio::join!(get(&service, server.uri("/"), "1"), script);
+    let error = response.unwrap_err();
+    let cause = Failure::of(&*error, BodyUse::Untouched).cause();
+    assert_eq!(cause, Cause::Local { reason: Reason::PROTOCOL_ERROR });
+    assert!(is_over_http1(&downgrade));
 }

@@ -125,6 +125,24 @@ async fn connections_of_http1_never_downgrade() {
     }
 }
 
+/// In the clear an error tells which version it is of: only a message of HTTP/1.1 is cut short.
+#[tokio::test]
+async fn messages_cut_short_in_the_clear_never_downgrade() {
+    let server = ScriptedServer::bind().await;
+    let downgrade = after(1).build();
+    let client = || clients::builder().build(clients::http_connector());
+    let service = Service::new(downgrade.layer().fallback(client()).layer(client()));
+    let script = async {
+        let mut conn = server.accept_h1().await;
+        conn.request().await;
+        conn.close().await;
+    };
+    let (response, ()) = tokio::join!(get(&service, server.uri("/"), "1"), script);
+    let error = response.unwrap_err();
+    assert_eq!(Failure::of(&*error, BodyUse::Untouched).cause(), Cause::Closed);
+    is_calm(&downgrade);
+}
+
 /// In the clear there is no ALPN: one client is left alone.
 #[tokio::test]
 async fn one_client_in_the_clear_is_left_alone() {

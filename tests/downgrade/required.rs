@@ -9,6 +9,7 @@ use tower_redial::downgrade::{EventKind, Trouble};
 use tower_redial::{BodyUse, Cause, Downgrade, Failure, Fate, RetryOnCanceledLayer};
 
 use crate::setup::{FORMS, Form, Ill, both, fetch, get, is_over_http1, only, quiet, so_far};
+use crate::support::message::Received;
 use crate::support::{Fault, ScriptedServer, clients, reason};
 
 const REQUIRED: Fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
@@ -34,6 +35,24 @@ async fn a_reset_with_http_1_1_required_is_resent_over_http1() {
             matches!(told[..], [EventKind::Downgraded { reason: Trouble::Http11Required, .. }]),
             "{form:?}: {told:?}"
         );
+    }
+}
+
+/// X1: also where it is a resend that meets it.
+#[tokio::test]
+async fn a_resend_that_meets_http_1_1_required_is_resent_over_http1() {
+    for form in FORMS {
+        let refused_then_required = |_: &Received, nth| match nth {
+            1 => Some(Fault::Refuse),
+            2 => Some(REQUIRED),
+            _ => None,
+        };
+        let server = both().choose(refused_then_required).start().await;
+        let service = form.resent(&quiet().build(), server.identity());
+        let request = clients::post(server.uri("/"), "1", "one");
+        assert_eq!(fetch(&service, request).await.unwrap(), "1", "{form:?}");
+        let counters = server.counters();
+        assert_eq!((counters.streams, counters.http1_requests), (2, 1), "{form:?}");
     }
 }
 

@@ -117,6 +117,14 @@ fn a_connection_that_nobody_waits_on_has_not_died() {
     assert_eq!(Wire::new().ended(false), None, "nothing was spoken");
 }
 
+/// A second field section on a stream is its trailers.
+#[test]
+fn request_trailers_are_no_other_stream() {
+    let mut wire = wire(0, true);
+    assert_eq!(wire.goes_out(&[headers(1, false), headers(1, true), reset(1, 8)].concat()), None);
+    assert_eq!(wire.ended(false), None, "nobody waits");
+}
+
 /// X2: silence is found out when callers have long gone.
 #[test]
 fn a_silent_connection_has_died_whoever_still_waits() {
