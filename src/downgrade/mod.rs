@@ -123,34 +123,44 @@
 //! [`resend_http_1_1_required`](crate::RetryOnCanceledLayer::resend_http_1_1_required) says so. Without it above, the error goes to
 //! the caller, and the next requests go over HTTP/1.1. A death is a failure as any other: what it proves decides.
 //!
+//! An interim response before the reset, a 103 say, changes nothing: it is no answer to the request, and the code still says what
+//! the server wants.
+//!
 //! # Requests that need HTTP/2
 //!
 //! They are never sent over HTTP/1.1: gRPC calls (as [`retry`](crate::retry#grpc) tells them, so not those of gRPC-Web, which was
-//! made for HTTP/1.1), extended CONNECT (RFC 8441), and requests whose version is `HTTP_2`. While their origin is downgraded they go over HTTP/2 all the same, and what
-//! they meet there is theirs. A plain CONNECT stays where it is as well.
+//! made for HTTP/1.1), extended CONNECT (RFC 8441), and requests whose version is `HTTP_2`. While their origin is downgraded they
+//! go over HTTP/2 all the same, and what they meet there is theirs. A plain CONNECT stays where it is as well.
 //!
 //! Others are the same over both, but for fields about a connection (RFC 9110, section 7.6.1): `TE` is listed in `Connection`, as
 //! HTTP/1.1 has it, and `Keep-Alive`, `Proxy-Connection` and `HTTP2-Settings`, which HTTP/2 leaves out, are left out here too.
-//! Several `Cookie` fields are joined to one (RFC 9113, section 8.2.3).
-//! `Host` is the client's work.
+//! Several `Cookie` fields are joined to one (RFC 9113, section 8.2.3). `Host` is the client's work.
 //!
 //! # Order of layers
 //!
 //! Below [`RetryOnCanceledLayer`](crate::RetryOnCanceledLayer), above [`ConnectionHealth::layer`](crate::ConnectionHealth::layer) and
 //! the timeout for each attempt. The two connectors may stand in either order.
 //!
+//! Limits of concurrency, of rate, and of load stand above as well. On the first client, or on the only one, they hold back what goes
+//! over HTTP/1.1 too: before the layer knows the request, it has to wait until that client is ready.
+//!
 //! In one client the layer tells the connector by the request's URI: user information, `http1.tower-redial@`, stands before the host, so
 //! that hyper-util keeps connections of HTTP/1.1 apart from others. It goes to no connector of yours and to no server, where the
 //! layer is over the client that has [the connector which made it](DowngradeConnector::layer); layers between the two see it.
 //!
-//! What is open on a downgraded origin's HTTP/2 connection finishes there. The connection gets nothing new but what needs
-//! HTTP/2, after HTTP_1_1_REQUIRED not even that, and ends as an idle one does.
+//! What is open on a downgraded origin's HTTP/2 connection finishes there, and the connection ends as an idle one does. Until then
+//! it gets nothing new but what needs HTTP/2. After a reset with HTTP_1_1_REQUIRED it does not get even that: gRPC calls leave it
+//! too, and connect anew.
 //!
 //! # Limits
 //!
 //! - In one client only `https` can be downgraded: ALPN chooses there, and without it nobody does. A client that is `http2_only` speaks
 //!   HTTP/2 whatever the connector says, and must not be given a fallback in its connector: it takes two clients.
 //! - Whether a response came whole is known at the socket only. From errors alone its head is enough.
+//! - HTTP/1.1 has one request at a time on a connection: a hundred that shared one of HTTP/2 become as many connections when their
+//!   origin is downgraded. A limit of concurrency above bounds them.
+//! - A request's trailers are dropped over HTTP/1.1, unless it announces them in `Trailer` and its body's length is not known before
+//!   (hyper 1.12, `proto/h1/role.rs`).
 //! - A request is counted for the origin of its URI. Behind a redirect that a client follows by itself, as reqwest does by default, it
 //!   may have been another's.
 //!
