@@ -8,8 +8,8 @@ use crate::health::Events;
 
 /// Sends requests over HTTP/1.1 for a while, where HTTP/2 is not wanted or of no use.
 ///
-/// One object for all parts of it: [`connector`](Self::connector) and [`layer`](Self::layer). It may serve several clients, which then
-/// share what they know of an origin. See the [module](super).
+/// One object for all parts of it: [`connector`](Self::connector) and [`layer`](Self::layer). It may serve several clients, which
+/// then share what they know of an origin. See the [module](super).
 ///
 /// # Clone
 ///

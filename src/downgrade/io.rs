@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::registry::Hub;
 use super::wire::{Sign, Wire};
 use crate::health::Origin;
+use crate::health::frame::PREFACE;
 
 /// A connection's transport, looked at until it has been of use.
 ///
@@ -28,6 +29,8 @@ struct Observing<T> {
     watch: Option<Watch>,
     /// Whether it is the fallback's.
     over_http1: bool,
+    /// Whether anything went out.
+    begun: bool,
 }
 
 struct Watch {
@@ -70,12 +73,12 @@ impl<T> ObservedIo<T> {
             origin,
             found: Observed::new(),
         });
-        Self(TokioIo::new(Observing { inner: TokioIo::new(io), watch, over_http1: false }))
+        Self(TokioIo::new(Observing { inner: TokioIo::new(io), watch, over_http1: false, begun: false }))
     }
 
     /// A connection of the fallback's.
     pub(super) fn over_http1(io: T) -> Self {
-        Self(TokioIo::new(Observing { inner: TokioIo::new(io), watch: None, over_http1: true }))
+        Self(TokioIo::new(Observing { inner: TokioIo::new(io), watch: None, over_http1: true, begun: false }))
     }
 
     /// The transport inside.
@@ -193,6 +196,17 @@ impl Watch {
     }
 }
 
+impl<T> Observing<T> {
+    /// A client that is told to speaks HTTP/2 whatever was negotiated, and would send the mark in its frames.
+    fn refuse_http2(&mut self, first: &[u8]) -> io::Result<()> {
+        if self.over_http1 && !self.begun && first.starts_with(PREFACE) {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "HTTP/2 on the fallback for HTTP/1.1"));
+        }
+        self.begun = true;
+        Ok(())
+    }
+}
+
 impl<T: Read + Write + Unpin> AsyncRead for Observing<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -214,6 +228,7 @@ impl<T: Read + Write + Unpin> AsyncRead for Observing<T> {
 impl<T: Read + Write + Unpin> AsyncWrite for Observing<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.refuse_http2(buf)?;
         let result = ready!(Pin::new(&mut this.inner).poll_write(cx, buf));
         if let Some(watch) = &mut this.watch {
             watch.sent(&result, [buf].into_iter());
@@ -227,6 +242,7 @@ impl<T: Read + Write + Unpin> AsyncWrite for Observing<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.refuse_http2(bufs.first().map_or(&[], |first| &**first))?;
         let result = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, bufs));
         if let Some(watch) = &mut this.watch {
             watch.sent(&result, bufs.iter().map(|buf| &**buf));

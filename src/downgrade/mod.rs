@@ -155,7 +155,8 @@
 //! # Limits
 //!
 //! - In one client only `https` can be downgraded: ALPN chooses there, and without it nobody does. A client that is `http2_only` speaks
-//!   HTTP/2 whatever the connector says, and must not be given a fallback in its connector: it takes two clients.
+//!   HTTP/2 whatever the connector says, and must not be given a fallback in its connector, where what it sends to a downgraded
+//!   origin fails: it takes two clients.
 //! - Whether a response came whole is known at the socket only. From errors alone its head is enough.
 //! - HTTP/1.1 has one request at a time on a connection: a hundred that shared one of HTTP/2 become as many connections when their
 //!   origin is downgraded. A limit of concurrency above bounds them.

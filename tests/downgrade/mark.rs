@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_redial::{BodyUse, Cause, Failure, RetryOnCanceledLayer};
+use tower_redial::{BodyUse, Cause, Failure, Fate, RetryOnCanceledLayer};
 
 use crate::setup::{FORMS, Service, both, get, quiet};
 use crate::support::message::Received;
@@ -49,6 +49,18 @@ async fn a_fallback_that_negotiates_http2_gets_no_request() {
     let error = get(&service, server.uri("/"), "2").await.unwrap_err();
     assert_eq!(Failure::of(&*error, BodyUse::Untouched).cause(), Cause::Connect, "{error:?}");
     assert_eq!(server.counters().streams, 1);
+}
+
+/// Whatever was negotiated: a client that is told to speaks HTTP/2 at once.
+#[tokio::test]
+async fn a_client_of_http2_only_says_nothing_to_the_fallback() {
+    let server = server().await;
+    let identity = server.identity();
+    let connector = quiet().build().connector(identity.connector()).fallback(identity.connector_h1());
+    let service = Service::new(connector.layer().layer(clients::builder().http2_only(true).build(connector)));
+    get(&service, server.uri("/"), "1").await.unwrap_err();
+    let error = get(&service, server.uri("/"), "2").await.unwrap_err();
+    assert_eq!(Failure::of(&*error, BodyUse::Untouched).fate(), Fate::Permanent, "{error:?}");
 }
 
 /// Over a connection that says so hyper-util writes the whole URI.

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use super::super::machine::Settings;
 use super::*;
-use crate::health::frame::PREFACE;
 
 /// A transport that does one thing as long as it is told to.
 struct Socket {
@@ -136,4 +135,16 @@ async fn to_drop_it_is_no_end() {
     let (hub, io) = begun().await;
     drop(io);
     assert_eq!(died(&hub), 0);
+}
+
+/// What a client of HTTP/2 only would send on the fallback's connection; in a body the same bytes are nobody's preface.
+#[tokio::test]
+async fn the_fallback_takes_no_preface() {
+    let mut io = ObservedIo::over_http1(WELL);
+    assert_eq!(write(&mut io, PREFACE).await.unwrap_err().kind(), io::ErrorKind::Unsupported);
+    let bufs = [IoSlice::new(PREFACE)];
+    poll_fn(|cx| Write::poll_write_vectored(Pin::new(&mut io), cx, &bufs)).await.unwrap_err();
+    write(&mut io, b"PUT / HTTP/1.1\r\n").await.unwrap();
+    write(&mut io, PREFACE).await.unwrap();
+    begun().await;
 }
