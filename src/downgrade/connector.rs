@@ -46,7 +46,8 @@ impl<C, F> DowngradeConnector<C, F> {
     ///
     /// It has effect under this connector's [`layer`](Self::layer) only, which sends requests there. Its connections are used for
     /// nothing but HTTP/1.1: one that negotiated HTTP/2 all the same is given up, and so is one on which a client that is
-    /// `http2_only` begins to speak it. What they say of a proxy is not passed on, since a URI of `https` is in origin-form also through a proxy's tunnel.
+    /// `http2_only` begins to speak it. What they say of a proxy is not passed on, since a URI of `https` is in origin-form also
+    /// through a proxy's tunnel.
     pub fn fallback<G>(self, http1: G) -> DowngradeConnector<C, G> {
         self.hub.fall_back();
         DowngradeConnector { http2: self.http2, http1: Some(http1), hub: self.hub }
