@@ -102,6 +102,9 @@
 //! The request for the rest has the empty body that `Default` makes. Where a client's body type has none, since it also uploads
 //! streams for instance, box it: `http_body_util`'s `BoxBody` and `UnsyncBoxBody` have one.
 //!
+//! Where the errors below are boxed already, the compiler does not see that the future of `collect()` on the response's body is `Send`:
+//! in a spawned task, call `boxed_unsync()` on the body before, or read it frame by frame.
+//!
 //! # Runtime
 //!
 //! Waits and the stall timeout need a tokio runtime with its timer enabled, as [`retry`](crate::retry#runtime)'s do.
