@@ -21,7 +21,8 @@ async fn due(form: Form) -> (FaultyServer, Downgrade, Service) {
         Reply::ok(received.id.clone()).after(delay)
     };
     let server = both().choose(ill.with(REQUIRED)).handler(slow).start().await;
-    let lasting = Duration::from_millis(400);
+    // Within it no second probe may come, however slow the machine.
+    let lasting = Duration::from_millis(1_500);
     let downgrade = quiet().lasting(lasting).build();
     let service = form.resent(&downgrade, server.identity());
     get(&service, server.uri("/"), "first").await.unwrap();
@@ -66,7 +67,7 @@ async fn a_dropped_probe_is_followed_by_another() {
         probe.abort();
         until(&mut events, |kind| *kind == EventKind::Inconclusive).await;
         // An eighth of the time.
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         get(&service, server.uri("/"), "next").await.unwrap();
         assert_eq!(so_far(&mut events), [EventKind::Probing, EventKind::Restored], "{form:?}");
     }
