@@ -148,6 +148,7 @@ pub mod connect;
 pub mod downgrade;
 pub mod fate;
 pub mod health;
+mod hyper_io;
 mod over_http1;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;

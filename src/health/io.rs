@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection as Connects};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,6 +19,7 @@ use super::inbound::{Inbound, Told};
 use super::machine::Close;
 use super::outbound::Outbound;
 use crate::fate::Verdict;
+use crate::hyper_io::by_tokio;
 use crate::timer::can_wait;
 
 /// How much is read at once where bytes cannot go straight to the client.
@@ -115,37 +116,7 @@ impl<T: Connects> Connects for MonitoredIo<T> {
     }
 }
 
-impl<T: Read + Write + Unpin> Read for MonitoredIo<T> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
-    }
-}
-
-impl<T: Read + Write + Unpin> Write for MonitoredIo<T> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Write::poll_write(Pin::new(&mut self.get_mut().0), cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_flush(Pin::new(&mut self.get_mut().0), cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_shutdown(Pin::new(&mut self.get_mut().0), cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        Write::is_write_vectored(&self.0)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Write::poll_write_vectored(Pin::new(&mut self.get_mut().0), cx, bufs)
-    }
-}
+by_tokio!(MonitoredIo);
 
 impl<T> fmt::Debug for MonitoredIo<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -77,6 +77,7 @@ impl ContentRange {
 pub(super) fn ask(first: u64, end: u64, complete: u64) -> HeaderValue {
     let range =
         if end == complete { format!("bytes={first}-") } else { format!("bytes={first}-{}", end.saturating_sub(1)) };
+    // It always is a header's value. If it were not, an answer with all of it would be refused.
     HeaderValue::from_maybe_shared(bytes::Bytes::from(range)).unwrap_or_else(|_| HeaderValue::from_static("bytes=0-"))
 }
 

@@ -2,6 +2,8 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use super::super::machine::Settings;
+use hyper::rt::ReadBufCursor;
+
 use super::*;
 
 /// A transport that does one thing as long as it is told to.
