@@ -34,6 +34,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | [`guide`] | from an error on the screen to a client that lives with it: chapter by chapter |
 //! | [`retry`] | the layer: what is resent, how often, and how to set it |
 //! | [`fate`] | what an error proves, for any error of hyper, hyper-util, h2, io and tower's timeouts; usable by itself |
 //! | [`body`] | the request body that can be sent again, the response body that is whole or fails; usable by itself |
@@ -147,6 +148,7 @@ mod body_use;
 pub mod connect;
 pub mod downgrade;
 pub mod fate;
+pub mod guide;
 pub mod health;
 mod hyper_io;
 mod over_http1;
