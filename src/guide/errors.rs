@@ -66,7 +66,7 @@
 //! | `error sending request for url (http://127.0.0.1:` <br> `client error (Connect): tcp connect error: Connection refused (os error 111)` | [`NotSent`] | [`Connect`] | The same through reqwest, which puts its own line in front |
 //! | `client error (Connect): operation timed out` | [`NotSent`] | [`Connect`] | reqwest's `connect_timeout` |
 //! | `client error (Connect): the connection was not established in time` | [`NotSent`] | [`Connect`] | The [`connect_timeout`](crate::health::Builder::connect_timeout) of [`health`](crate::health) |
-//! | `transport error: tcp connect error: Connection refused (os error 111)` <br> `tonic::transport::Error(Transport, ` | [`NotSent`] | [`Connect`] | tonic's `connect()`. "transport error" alone is any error of its channel |
+//! | `transport error: tcp connect error: tcp connect error: Connection refused (os error 111)` <br> `tonic::transport::Error(Transport, ` | [`NotSent`] | [`Connect`] | tonic's `connect()`. "transport error" alone is any error of its channel |
 //! | `code: 'The service is currently unavailable', message: "tcp connect error"` | [`NotSent`] | [`Connect`] | A call on a channel that could not connect |
 //!
 //! # The server turned the request away
@@ -105,7 +105,7 @@
 //! | `client error (SendRequest): connection error: Connection reset by peer (os error 104)` | [`Unknown`] | [`Closed`] | HTTP/1.1: reset instead of closed |
 //! | `client error (SendRequest): connection error: stream closed because of a broken pipe` <br> `hyper::Error(Io, Custom { kind: BrokenPipe, error: "stream closed because of a broken pipe" })` | [`Unknown`] | [`Closed`] | HTTP/2: the server closed the connection without a GOAWAY, or after one that promised to answer this request |
 //! | `client error (SendRequest): connection error: connection reset` <br> `hyper::Error(Io, Kind(ConnectionReset))` | [`Unknown`] | [`Closed`] | HTTP/2: reset; h2 loses the number of the os error |
-//! | `connection error: Broken pipe (os error 32)` | [`Unknown`] | [`Closed`] | HTTP/1.1: it could not even be written whole; part of it may have arrived |
+//! | `error writing a body to connection: Broken pipe (os error 32)` | [`Unknown`] | [`Closed`] | HTTP/1.1: it could not even be written whole; part of it may have arrived |
 //! | `dispatch task is gone: runtime dropped the dispatch task` <br> `hyper::Error(User(DispatchGone), "runtime dropped the dispatch task")` | [`Unknown`] | [`DispatchGone`] | The connection's task ended: a runtime that was shut down, or a request in h2's queue behind the server's stream limit when its connection went. [`health`](crate::health) keeps requests out of that queue |
 //! | `error sending request for url (http://127.0.0.1:` <br> `client error (SendRequest): connection closed before message completed` | [`Unknown`] | [`Closed`] | The same through reqwest |
 //! | `ServiceError: client error (SendRequest)` <br> `Service(hyper_util::client::legacy::Error(SendRequest, ` | [`Unknown`] | [`Closed`] | The same through kube: `kube::Error::Service` |
@@ -148,8 +148,7 @@
 //! | `error reading a body from connection: end of file before message length reached` | HTTP/1.1: closed before all of `Content-Length` was there |
 //! | `error reading a body from connection: stream closed because of a broken pipe` | HTTP/2: the connection was closed |
 //! | `error reading a body from connection: stream error received: stream no longer needed` | HTTP/2: the server, or a proxy, gave the stream up |
-//! | `request or response body error: error reading a body from connection` | The same while a chunk or frame is read through reqwest |
-//! | `error decoding response body` | The same through reqwest's `bytes()`, `text()` and `json()`; also what its name says |
+//! | `error decoding response body: request or response body error: error reading a body from connection` | The same through reqwest, read as a whole or in parts. Nothing was decoded: it puts that line before every failure of a body |
 //! | `the download ended after 5 of 10 bytes: it has no strong validator to be resumed by` | A `ResumeLayer` that could not go on, and why |
 //! | `the response body ended after 5 of 10 bytes` | [`WholeBodyLayer`](crate::body::WholeBodyLayer): a body that hyper took for whole |
 //!

@@ -23,9 +23,16 @@ const HALF: &str = "12345";
 pub(crate) async fn all() -> Vec<String> {
     vec![
         by_http1(async |uri| read(clients::h1::<Empty<Bytes>>().get(uri).await.unwrap()).await).await,
-        by_http2(async |uri, half| read_half(clients::h2().get(uri).await.unwrap(), half).await, H2Conn::half_close)
-            .await,
-        by_http2(async |uri, half| read_half(clients::h2().get(uri).await.unwrap(), half).await, canceled).await,
+        by_http2(
+            async |uri, half| read_half(clients::h2::<Empty<Bytes>>().get(uri).await.unwrap(), half).await,
+            H2Conn::half_close,
+        )
+        .await,
+        by_http2(
+            async |uri, half| read_half(clients::h2::<Empty<Bytes>>().get(uri).await.unwrap(), half).await,
+            canceled,
+        )
+        .await,
         by_http1(async |uri| read_parts(uri).await).await,
         by_http1(async |uri| chain(&get(uri).await.bytes().await.unwrap_err())).await,
         by_http1(async |uri| {
