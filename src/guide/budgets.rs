@@ -13,7 +13,7 @@
 //! | `ResumeLayer` | as many as there were successes, and 10 a second | an attempt that brought a byte |
 //!
 //! Each for each origin, and shared by all clones of a layer. A success counts for ten seconds at the most. When an origin is gone
-//! altogether there are no successes: then 10 a second of each kind is all that reaches it, however many callers there are.
+//! altogether there are no successes: then it gets no more than 10 resends a second of each kind, however many callers there are.
 //! A status is an answer: a server that sheds load by 503 is not hit harder by these layers, and what a layer above makes
 //! of the 503 is that layer's to bound.
 //!

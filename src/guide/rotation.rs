@@ -67,6 +67,5 @@
 //! # More servers than one
 //!
 //! These layers do not balance. They keep one client's connections healthy, and spread its load over time. A client that has to
-//! use several servers at once needs as many connections: `tower::balance` over [`MakeConnection`](../../connect/struct.MakeConnection.html)s,
-//! a mesh, or a load balancer that balances requests instead of connections. [`Pool`](../../connect/struct.Pool.html) makes
-//! several connections when the stream limit asks for it; where they lead is the balancer's to choose.
+//! use several servers at once needs something that balances requests instead of connections: a mesh, or a load balancer that speaks HTTP.
+//! [`Pool`](../../connect/pool/struct.Pool.html) makes several connections when the stream limit asks for it; where they lead is not its to choose.
