@@ -118,7 +118,7 @@
 //! | `http2 error: keep-alive timed out: operation timed out` <br> `hyper::Error(Http2, KeepAliveTimedOut)` | [`Unknown`] | [`Silent`] | hyper's keep-alive PING was not answered |
 //! | `connection error: the connection was given up: nothing came from its peer` | [`Unknown`] | [`Silent`] | The same, found by [`health`](crate::health) |
 //! | `connection error: Connection timed out (os error 110)` | [`Unknown`] | [`Silent`] | The kernel gave up on the peer, after a quarter of an hour unless it is told otherwise |
-//! | `connection error: No route to host (os error 113)` | [`Unknown`] | [`Unreachable`] | The network went away under an established connection |
+//! | `connection error: No route to host (os error 113)` | [`Unknown`] | [`Unreachable`] | The network went away under an established connection. Under `client error (Connect)` it is [`NotSent`], [`Connect`] |
 //! | `request timed out` <br> `Elapsed(())` | [`Unknown`] | [`Timeout`] | `tower::timeout`. Resent only with [`resend_timeouts`](crate::RetryOnCanceledLayer::resend_timeouts), see [`layers`](super::layers) |
 //! | `deadline has elapsed` | [`Unknown`] | [`Timeout`] | `tokio::time::timeout` |
 //! | `error sending request for url (http://127.0.0.1:` <br> `reqwest::Error { kind: Request, url: "http://127.0.0.1:` | [`Unknown`] | [`Timeout`] | With `operation timed out` at the end: reqwest's `timeout`. Its connection stays in the pool, and if it is dead, takes the next request down as well: `Renew` of the feature `reqwest` is for that |
