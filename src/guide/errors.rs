@@ -148,7 +148,7 @@
 //! | `error reading a body from connection: end of file before message length reached` | HTTP/1.1: closed before all of `Content-Length` was there |
 //! | `error reading a body from connection: stream closed because of a broken pipe` | HTTP/2: the connection was closed |
 //! | `error reading a body from connection: stream error received: stream no longer needed` | HTTP/2: the server, or a proxy, gave the stream up |
-//! | `error decoding response body: request or response body error: error reading a body from connection` | The same through reqwest, read as a whole or in parts. Nothing was decoded: it puts that line before every failure of a body |
+//! | `error decoding response body` | The same through reqwest, read as a whole or in parts. It puts that line before every failure of a body, also where nothing is decoded |
 //! | `the download ended after 5 of 10 bytes: it has no strong validator to be resumed by` | A `ResumeLayer` that could not go on, and why |
 //! | `the response body ended after 5 of 10 bytes` | [`WholeBodyLayer`](crate::body::WholeBodyLayer): a body that hyper took for whole |
 //!

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Uri, Version};
 use http_body_util::Full;
+use hyper_rustls::HttpsConnectorBuilder;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -13,7 +14,7 @@ use tower_redial::{ConnectionHealth, ReplayBody};
 
 use crate::seen::Seen;
 use crate::support::clients::{self, post};
-use crate::support::tls::{HTTP_1_1, Identity};
+use crate::support::tls::{HTTP_1_1, Identity, trust_nobody};
 use crate::support::{NobodyListens, ScriptedServer, Socket};
 use crate::via::{Failed, Via, fail_legacy};
 
@@ -47,7 +48,8 @@ async fn hung_up() -> Seen {
 
 async fn untrusted() -> Seen {
     let server = ScriptedServer::bind_tls().await;
-    let client = clients::https::<ReplayBody<Full<Bytes>>>(&Identity::new());
+    let connector = HttpsConnectorBuilder::new().with_tls_config(trust_nobody()).https_only().enable_http1();
+    let client = clients::builder().build(connector.wrap_connector(clients::http_connector()));
     let handshake = async {
         let tcp = server.accept_tcp().await;
         Socket::establish(tcp, Some(&server.identity().acceptor(&[HTTP_1_1]))).await.map(drop)

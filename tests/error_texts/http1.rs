@@ -108,8 +108,7 @@ async fn closed() -> [Seen; 2] {
 
 /// Over a transport that fails as the kernel has it.
 async fn over(transport: impl FnOnce(&mut tokio_test::io::Builder) -> &mut tokio_test::io::Builder) -> Seen {
-    let mut mock = tokio_test::io::Builder::new();
-    let mock = transport(&mut mock).build();
+    let mock = transport(&mut tokio_test::io::Builder::new()).build();
     let (mut sender, connection) = http1::handshake(TokioIo::new(mock)).await.unwrap();
     tokio::spawn(connection);
     let empty = request().map(|_| Empty::<Bytes>::new());

@@ -1,6 +1,7 @@
 //! The index of error texts in the guide, row by row: each failure is made, over a socket where one can be had, and its text,
 //! its fate and its cause are those of the table.
 
+#[allow(unused_imports, reason = "the tests of tonic use the rest of it")]
 #[path = "../support/greeter/mod.rs"]
 mod greeter;
 #[path = "../support/mod.rs"]

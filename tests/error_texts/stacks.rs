@@ -48,8 +48,9 @@ async fn by_reqwest() -> Vec<Seen> {
     seen.push(tokio::join!(get(&impatient, &uri), server.accept_tcp()).0);
 
     let server = ScriptedServer::bind_tls().await;
+    let uri = server.uri("/").to_string();
     let impatient = clients::reqwest().connect_timeout(QUICK).build().unwrap();
-    seen.push(tokio::join!(get(&impatient, &server.uri("/").to_string()), server.accept_tcp()).0);
+    seen.push(tokio::join!(get(&impatient, &uri), server.accept_tcp()).0);
     seen
 }
 
