@@ -540,8 +540,8 @@ impl Machine {
 
     /// When the peer's SETTINGS are overdue.
     fn handshake_due(&self) -> Option<Duration> {
-        let waiting = !self.greeted && !self.opaque;
-        self.began.filter(|_| waiting).map(|began| began.saturating_add(self.settings.handshake_timeout))
+        // A client that has sent its preface waits for them whatever else comes (RFC 9113, section 3.4), and h2 0.4 for ever.
+        self.began.filter(|_| !self.greeted).map(|began| began.saturating_add(self.settings.handshake_timeout))
     }
 
     /// Nothing is known of streams any more: what was known would be wrong from now on.
