@@ -97,6 +97,8 @@ pub(super) enum Told {
 #[derive(Debug)]
 pub(super) struct Inbound {
     scanner: Scanner,
+    /// The peer's SETTINGS are in: its first frame (RFC 9113, section 3.4), before which none of ours may stand.
+    greeted: bool,
     pub(super) unanswered: Unanswered,
     /// A GOAWAY is to be put in at the next boundary.
     goaway: bool,
@@ -126,6 +128,7 @@ impl Inbound {
             pings: Vec::new(),
             passed_goaway: false,
             scanner: Scanner::inbound(),
+            greeted: false,
             unanswered: Unanswered { sent: 0, answered: 0 },
             goaway: false,
             held: [0; FRAME],
@@ -162,15 +165,18 @@ impl Inbound {
             let at = bytes.len() - rest.len();
             match event {
                 Event::Begin(header) => began = at.checked_sub(HEADER).filter(|_| self.may_take(&header)),
-                Event::End(frame) => match began {
-                    Some(began) if self.takes(&frame) => {
-                        self.holding = self.scanner.at_boundary();
-                        self.took_goaway = true;
-                        told(Told::Taken(event));
-                        return Some(began..at);
+                Event::End(frame) => {
+                    self.greeted = true;
+                    match began {
+                        Some(began) if self.takes(&frame) => {
+                            self.holding = self.scanner.at_boundary();
+                            self.took_goaway = true;
+                            told(Told::Taken(event));
+                            return Some(began..at);
+                        }
+                        _ => self.passes(&frame),
                     }
-                    _ => self.passes(&frame),
-                },
+                }
                 Event::NotHttp2 | Event::Preface => {}
             }
             told(Told::Event(event));
@@ -227,6 +233,7 @@ impl Inbound {
                     told(Told::Event(event));
                 }
                 Event::End(frame) => {
+                    self.greeted = true;
                     match frame {
                         Frame::Ping { ack: true, payload }
                             if self.held_len == FRAME && self.unanswered.answer(payload) =>
@@ -277,7 +284,7 @@ impl Inbound {
     }
 
     fn put_goaway(&mut self) {
-        if self.goaway && self.held_len == 0 && self.scanner.at_boundary() {
+        if self.goaway && self.greeted && self.held_len == 0 && self.scanner.at_boundary() {
             self.goaway = false;
             // Nothing would stand for another.
             self.takes_goaway = false;
@@ -504,6 +511,17 @@ mod tests {
                 assert_eq!(read(&mut inbound, &[before, after], &mut told), expected, "{at}");
             }
         }
+    }
+
+    /// The first frame of a server is SETTINGS (RFC 9113, section 3.4).
+    #[test]
+    fn a_notice_of_ours_waits_for_the_peers_settings() {
+        let settings = frame(4, 0, 0, &[]);
+        let mut inbound = Inbound::new(true);
+        inbound.want_goaway();
+        assert!(inbound.goaway_waits() && inbound.drain().is_empty());
+        let (before, after) = settings.split_at(4);
+        assert_eq!(read(&mut inbound, &[before, after], &mut Vec::new()), [&*settings, &GOAWAY].concat());
     }
 
     #[derive(Clone, Debug)]
