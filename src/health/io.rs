@@ -59,6 +59,8 @@ struct Monitored<T> {
     failed: Option<Close>,
     /// Every write is told of before it is made.
     exact: bool,
+    /// The client has ended its side, and nothing of ours may follow.
+    shuts: bool,
     shutdown: Option<Pin<Box<Sleep>>>,
 }
 
@@ -80,6 +82,7 @@ impl<T> MonitoredIo<T> {
             end: None,
             failed: None,
             exact: false,
+            shuts: false,
             shutdown: None,
         }))
     }
@@ -215,7 +218,7 @@ impl<T: Read + Write + Unpin> Monitored<T> {
             self.failed = Some(close);
         }
         self.failure()?;
-        if !self.blocked {
+        if !self.blocked && !self.shuts {
             // What cannot be written now is written before the client's next bytes.
             let _ = self.poll_ours(cx)?;
         }
@@ -428,12 +431,13 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
         if this.exact && !this.connection.shut() {
             return Poll::Ready(Ok(()));
         }
-        if !this.outbound.ours().is_empty() {
+        if !this.outbound.ours().is_empty() && !this.shuts {
             // Half a frame of ours would break the client's last.
             if let Poll::Ready(result) = this.poll_ours(cx) {
                 result?;
             }
         }
+        this.shuts = true;
         if let Poll::Ready(result) = Pin::new(&mut this.inner).poll_shutdown(cx) {
             return Poll::Ready(result);
         }

@@ -302,6 +302,25 @@ fn a_ping_does_not_overtake_a_write_that_waits() {
     assert_eq!(&written[after..], b"\0\0\x08\x06\0\0\0\0\0rdil\0\0\0\x01");
 }
 
+/// A client that has ended its side may still read, and is not spoken for any more.
+#[test]
+fn a_ping_does_not_follow_the_clients_end() {
+    let script = Script::default();
+    *script.0.lock().unwrap() =
+        Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+    let sent = [PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat();
+    block_on(async {
+        let mut io = monitored(&ConnectionHealth::default(), &script).await;
+        let mut buf = [0; 64];
+        io.read_exact(&mut buf[..SETTINGS.len()]).await.unwrap();
+        io.write_all(&sent).await.unwrap();
+        io.shutdown().await.unwrap();
+        advance(Duration::from_secs(16)).await;
+        assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
+    });
+    assert_eq!(script.0.lock().unwrap().written, sent);
+}
+
 /// HTTP/1.1, or anything else, is told as such.
 #[test]
 fn other_protocols_are_told_apart() {
