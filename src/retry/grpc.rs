@@ -8,6 +8,8 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::body::whole::number;
+
 /// gRPC over HTTP2, "Request-Headers": at most eight digits and a unit.
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -62,7 +64,7 @@ pub(super) fn prepare(head: &mut Parts, elapsed: Duration, seen: u32) {
     }
     if seen > 0 {
         // A retry layer above may have counted its own.
-        let earlier = head.headers.get(PREVIOUS_ATTEMPTS).and_then(|value| value.to_str().ok()?.parse().ok());
+        let earlier = head.headers.get(PREVIOUS_ATTEMPTS).and_then(|value| number(value.as_bytes())?.try_into().ok());
         head.headers.insert(PREVIOUS_ATTEMPTS, seen.saturating_add(earlier.unwrap_or(0)).into());
     }
 }
@@ -207,9 +209,11 @@ mod tests {
         prepare(&mut call, Duration::ZERO, 2);
         assert_eq!(text(&call, "grpc-previous-rpc-attempts"), Some("2"));
 
-        let mut resent_above = grpc(&[("grpc-previous-rpc-attempts", "3")]);
-        prepare(&mut resent_above, Duration::ZERO, 1);
-        assert_eq!(text(&resent_above, "grpc-previous-rpc-attempts"), Some("4"));
+        for (above, expected) in [("3", "4"), ("+3", "1"), ("99999999999", "1"), ("4294967295", "4294967295")] {
+            let mut resent_above = grpc(&[("grpc-previous-rpc-attempts", above)]);
+            prepare(&mut resent_above, Duration::ZERO, 1);
+            assert_eq!(text(&resent_above, "grpc-previous-rpc-attempts"), Some(expected), "{above}");
+        }
     }
 
     #[test]

@@ -48,7 +48,6 @@ mod service;
 
 pub use self::body::Whole;
 pub use self::error::WrongLength;
-#[cfg(feature = "resume")]
 pub(crate) use self::expected::number;
 #[cfg(any(feature = "connect", feature = "resume"))]
 pub(crate) use self::expected::{Announced, announced};
