@@ -22,7 +22,7 @@ impl Announced {
     /// Of several of one algorithm the last counts (RFC 8941, section 3.2).
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(REPR_DIGEST).iter();
-        let members = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        let members = values.flat_map(|value| members(value.as_bytes()));
         members.filter_map(|member| member_of(member.trim_ascii())).reduce(|found, next| match (&found, &next) {
             (Self::Sha512(_), Self::Sha256(_)) => found,
             _ => next,
@@ -37,6 +37,21 @@ impl Announced {
             _ => false,
         }
     }
+}
+
+/// What stands between commas, but for those within a parameter's string (RFC 8941, section 3.3.3).
+fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    value.split(move |byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b',' => return !quoted,
+            _ => {}
+        }
+        false
+    })
 }
 
 /// `sha-256=:base64:`, a member of a dictionary with a byte sequence (RFC 8941, sections 3.2 and 3.3.5), and parameters after it.
@@ -149,5 +164,7 @@ mod tests {
             assert_eq!(of(&[other]), None, "{other}");
         }
         assert_eq!(of(&[&format!("{SHA_256}x")]), None);
+        let quoted = format!(r#"{SHA_256};a="\", {}", unixsum=:AAAA:"#, sha_512());
+        assert!(matches!(of(&[&quoted]), Some(Announced::Sha256(_))), "a parameter's string is no member");
     }
 }
