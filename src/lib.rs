@@ -148,6 +148,9 @@ mod body_use;
 pub mod connect;
 pub mod downgrade;
 pub mod fate;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guide;
 pub mod health;
 mod hyper_io;

@@ -176,6 +176,8 @@ mod config;
 mod connector;
 mod event;
 mod future;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod handle;
 mod io;
 mod layer;

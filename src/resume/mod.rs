@@ -116,6 +116,8 @@ mod download;
 mod error;
 mod event;
 mod future;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod layer;
 mod part;
 mod progress;

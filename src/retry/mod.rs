@@ -104,6 +104,8 @@ mod backoff;
 mod budget;
 mod event;
 mod future;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 pub(crate) mod grpc;
 mod layer;
 mod limits;

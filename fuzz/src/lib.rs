@@ -1,0 +1,5 @@
+//! What several fuzz targets have in common.
+
+pub mod io;
+pub mod pipe;
+pub mod wire;
