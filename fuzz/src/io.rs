@@ -200,10 +200,10 @@ impl<I: Read + Write + Unpin> Play<I> {
     }
 
     fn pause(&mut self, reads: bool) {
-        self.reads = reads;
-        if reads {
+        if reads && !self.reads {
             self.reader.woken.store(true, Ordering::Relaxed);
         }
+        self.reads = reads;
     }
 
     fn begin(&mut self, doing: Doing) {
@@ -325,7 +325,7 @@ impl<I: Read + Write + Unpin> Play<I> {
         // Whoever comes back is told again that there is nothing.
         let again = self.read_end.take();
         let received = self.received.len();
-        self.pause(true);
+        self.reader.woken.store(true, Ordering::Relaxed);
         self.run();
         assert!(self.read_end.is_some() && self.received.len() == received, "{:?} after {again:?}", self.read_end);
         self.read_end = again;

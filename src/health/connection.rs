@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::CaptureConnection;
@@ -301,6 +301,14 @@ impl Connection {
         }
     }
 
+    /// Wakes this task, and the one that waits to read if that is another.
+    pub(super) fn with_reader(&self, waker: &Waker) -> Waker {
+        match &self.lock().reader {
+            Some(reader) if !reader.will_wake(waker) => Arc::new(Both(waker.clone(), reader.clone())).into(),
+            _ => waker.clone(),
+        }
+    }
+
     /// The client comes back to read: it has dealt with what it was given.
     pub(super) fn reads_again(&self) {
         if matches!(self.lock().switch, Switch::Given { .. }) {
@@ -441,6 +449,16 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// Two tasks that are woken together.
+struct Both(Waker, Waker);
+
+impl Wake for Both {
+    fn wake(self: Arc<Self>) {
+        self.0.wake_by_ref();
+        self.1.wake_by_ref();
+    }
+}
+
 /// How a connection stands on the wire.
 #[cfg(feature = "connect")]
 #[derive(Clone, Copy, Debug)]
@@ -567,7 +585,9 @@ impl Inner {
                 Switch::Waiting { since, sent }
             };
         }
-        turn.goaway = matches!(self.switch, Switch::Due { .. });
+        // The client may have read the end already.
+        let is_over = matches!(self.machine.state(), State::Closed(_));
+        turn.goaway = matches!(self.switch, Switch::Due { .. }) && !is_over;
         if let Switch::Due { since } | Switch::Given { since } = self.switch {
             // A peer that stops within a frame leaves no place for it; a client whose writes are blocked does not read on.
             if now >= since.saturating_add(SWITCH_WITHIN) {

@@ -229,8 +229,13 @@ impl<T: Read + Write + Unpin> Monitored<T> {
     fn watch_blind(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         // A peer whose bytes wait to be read is not silent. What is read here, a bounded piece, the client gets first when
         // it comes to read.
-        if self.end.is_none() && !self.inbound.has_queue() && self.fill_queue(cx).is_ready() {
-            cx.waker().wake_by_ref();
+        if self.end.is_none() && !self.inbound.has_queue() {
+            // Another task may be the one that reads, an upgraded connection's for instance: it is woken too, now or when
+            // there is something.
+            let waker = self.connection.with_reader(cx.waker());
+            if self.fill_queue(&mut Context::from_waker(&waker)).is_ready() {
+                waker.wake();
+            }
         }
         self.watch(cx)
     }

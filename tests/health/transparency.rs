@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::advance;
+use tokio_test::{assert_pending, assert_ready, task};
 use tower::{ServiceExt, service_fn};
 use tower_redial::ConnectionHealth;
 use tower_redial::health::{MonitoredIo, Protocol};
@@ -319,6 +320,48 @@ fn a_ping_does_not_follow_the_clients_end() {
         assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
     });
     assert_eq!(script.0.lock().unwrap().written, sent);
+}
+
+/// After the end of what comes in there is nothing, not even of ours.
+#[test]
+fn a_notice_does_not_follow_the_peers_end() {
+    let script = Script::default();
+    *script.0.lock().unwrap() =
+        Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], ..Inner::default() };
+    block_on(async {
+        let mut io = monitored(&ConnectionHealth::builder().own_goaway(true).build(), &script).await;
+        let mut buf = [0; 64];
+        io.write_all(&[PREFACE, SETTINGS].concat()).await.unwrap();
+        assert_eq!(io.read(&mut buf).await.unwrap(), SETTINGS.len());
+        io.inner().connection().drain();
+        assert_eq!(io.read(&mut buf).await.unwrap(), 0);
+        io.write_all(SETTINGS).await.unwrap();
+        assert_eq!(io.read(&mut buf).await.unwrap(), 0);
+    });
+}
+
+/// On an upgraded connection one task may read and another write: a write that finds no room takes no wake-up away from the one
+/// that reads.
+#[test]
+fn a_write_that_waits_leaves_the_reader_its_wakeup() {
+    block_on(async {
+        for writer_comes_first in [false, true] {
+            let (near, mut far) = tokio::io::duplex(8);
+            let io = ConnectionHealth::default().monitor(TokioIo::new(near), &Uri::from_static("http://peer"));
+            let (mut read_half, mut write_half) = tokio::io::split(TokioIo::new(io));
+            let mut buf = [0; 64];
+            let mut reader = task::spawn(read_half.read(&mut buf));
+            assert_pending!(reader.poll());
+            let mut writer = task::spawn(write_half.write_all(b"GET / HTTP/1.1\r\n\r\n"));
+            assert_pending!(writer.poll());
+            far.write_all(b"hello").await.unwrap();
+            if writer_comes_first {
+                assert_pending!(writer.poll());
+            }
+            assert!(reader.is_woken());
+            assert_eq!(assert_ready!(reader.poll()).unwrap(), 5);
+        }
+    });
 }
 
 /// HTTP/1.1, or anything else, is told as such.
