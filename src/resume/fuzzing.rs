@@ -1,9 +1,8 @@
 //! What is read out of heads, for the fuzz targets.
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 
 use super::digest::{Announced, Running};
-use super::part::{self, Content};
 use super::range::{self, Asked, ContentRange, Spec};
 
 /// First and last byte, and how many the whole has.
@@ -53,43 +52,4 @@ pub fn digest(headers: &HeaderMap) -> Option<Vec<u8>> {
         Announced::Sha256(digest) => digest.to_vec(),
         Announced::Sha512(digest) => digest.to_vec(),
     })
-}
-
-/// What a response has of a representation.
-#[derive(Debug)]
-pub struct Part(part::Part);
-
-impl Part {
-    /// What the response to a GET with `asked` in its head has.
-    #[must_use]
-    pub fn of(asked: &HeaderMap, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
-        match Content::of(Asked::of(asked), status, headers) {
-            Content::Part(part) => Some(Self(part)),
-            Content::Other | Content::Unknown(_) => None,
-        }
-    }
-
-    /// The first byte, the one after the last, and how many the whole has.
-    #[must_use]
-    pub fn bytes(&self) -> (u64, u64, u64) {
-        (self.0.first, self.0.end, self.0.complete)
-    }
-
-    /// What tells that an answer is of the same representation.
-    #[must_use]
-    pub fn validator(&self) -> Option<&HeaderValue> {
-        self.0.validator.as_ref().ok().map(super::validator::Validator::value)
-    }
-
-    /// How many bytes to skip, and how many there are, of an answer to the request for all from `position` on.
-    #[must_use]
-    pub fn rest(
-        &self,
-        position: u64,
-        may_restart: bool,
-        status: StatusCode,
-        headers: &HeaderMap,
-    ) -> Option<(u64, u64)> {
-        self.0.rest(position, may_restart, status, headers).ok().map(|rest| (rest.skip, rest.length))
-    }
 }
