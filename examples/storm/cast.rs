@@ -1,0 +1,36 @@
+//! Who takes part.
+
+use super::sim::{Redial, Strategy};
+
+/// A kind of client, and how it is drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct Player {
+    pub(crate) name: &'static str,
+    pub(crate) strategy: Strategy,
+    /// Colours that stay apart for those who see fewer of them (Okabe and Ito's).
+    pub(crate) colour: &'static str,
+    pub(crate) dashes: &'static str,
+}
+
+/// All of them, in the order of the table.
+pub(crate) fn all() -> Vec<Player> {
+    let player = |name, strategy, colour, dashes| Player { name, strategy, colour, dashes };
+    let timeouts = Redial { resend_timeouts: true, ..Redial::default() };
+    let processes = Redial { processes: true, ..Redial::default() };
+    let both = Redial { processes: true, ..timeouts };
+    vec![
+        player("no layer", Strategy::Once, "#000000", "2 3"),
+        player("3 retries at once", Strategy::AtOnce { retries: 3 }, "#d55e00", ""),
+        player("reqwest-retry, 3 retries", Strategy::reqwest_retry(), "#cc79a7", ""),
+        player("redial, one layer", Strategy::Redial(Redial::default()), "#0072b2", ""),
+        player("redial, one layer, timeouts too", Strategy::Redial(timeouts), "#009e73", ""),
+        player("redial, a layer each", Strategy::Redial(processes), "#0072b2", "7 4"),
+        player("redial, a layer each, timeouts too", Strategy::Redial(both), "#009e73", "7 4"),
+        player(
+            "the same, min_per_second 0",
+            Strategy::Redial(Redial { min_per_second: Some(0), ..both }),
+            "#e69f00",
+            "7 4",
+        ),
+    ]
+}
