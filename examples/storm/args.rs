@@ -37,6 +37,10 @@ struct CommandLine {
     #[arg(long, value_name = "N", default_value_t = Settings::default().clients, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     clients: u32,
 
+    /// How many processes they are in, where each process has a layer of its own. [default: as many as clients]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    processes: Option<u32>,
+
     /// How many requests a second the server answers when it is well, to the next 25.
     #[arg(long, value_name = "N", default_value_t = Settings::default().capacity, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     capacity: u32,
@@ -57,7 +61,7 @@ struct CommandLine {
     #[arg(long, value_name = "PERCENT", default_value_t = Settings::default().left_percent, value_parser = clap::value_parser!(u32).range(0..=100))]
     left: u32,
 
-    /// When the clients stop.
+    /// How long it is watched.
     #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().seconds, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
 
@@ -98,6 +102,7 @@ impl Args {
         })?;
         let settings = Settings {
             clients: said.clients,
+            processes: said.processes.unwrap_or(said.clients),
             capacity: said.capacity,
             queue: said.queue,
             timeout_ms: said.timeout,

@@ -5,7 +5,7 @@ use super::sim::{Redial, Strategy};
 /// A kind of client, and how it is drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Player {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) strategy: Strategy,
     /// Colours that stay apart for those who see fewer of them (Okabe and Ito's).
     pub(crate) colour: &'static str,
@@ -13,10 +13,10 @@ pub(crate) struct Player {
 }
 
 /// All of them, in the order of the table.
-pub(crate) fn all() -> Vec<Player> {
-    let player = |name, strategy, colour, dashes| Player { name, strategy, colour, dashes };
+pub(crate) fn all(processes: u32) -> Vec<Player> {
+    let player = |name: &str, strategy, colour, dashes| Player { name: name.to_owned(), strategy, colour, dashes };
     let timeouts = Redial { resend_timeouts: true, ..Redial::default() };
-    let processes = Redial { processes: true, ..Redial::default() };
+    let spread = Redial { processes: true, ..Redial::default() };
     let both = Redial { processes: true, ..timeouts };
     vec![
         player("no layer", Strategy::Once, "#000000", "2 3"),
@@ -24,8 +24,8 @@ pub(crate) fn all() -> Vec<Player> {
         player("reqwest-retry, 3 retries", Strategy::reqwest_retry(), "#cc79a7", ""),
         player("redial, one layer", Strategy::Redial(Redial::default()), "#0072b2", ""),
         player("redial, one layer, timeouts too", Strategy::Redial(timeouts), "#009e73", ""),
-        player("redial, a layer each", Strategy::Redial(processes), "#0072b2", "7 4"),
-        player("redial, a layer each, timeouts too", Strategy::Redial(both), "#009e73", "7 4"),
+        player(&format!("redial, {processes} layers"), Strategy::Redial(spread), "#0072b2", "7 4"),
+        player(&format!("redial, {processes} layers, timeouts too"), Strategy::Redial(both), "#009e73", "7 4"),
         player(
             "the same, min_per_second 0",
             Strategy::Redial(Redial { min_per_second: Some(0), ..both }),

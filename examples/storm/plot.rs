@@ -6,11 +6,11 @@ use super::cast::Player;
 use super::sim::{Figures, STEPS_PER_SECOND, Settings};
 
 const WIDTH: f64 = 860.0;
-const HEIGHT: f64 = 620.0;
+const HEIGHT: f64 = 632.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 20.0;
-const LOAD: Panel = Panel { top: 74.0, bottom: 364.0 };
-const GOODPUT: Panel = Panel { top: 402.0, bottom: 502.0 };
+const LOAD: Panel = Panel { top: 88.0, bottom: 372.0 };
+const GOODPUT: Panel = Panel { top: 414.0, bottom: 514.0 };
 const GREY: &str = "#5c5c5c";
 
 /// Where a diagram is on the page.
@@ -74,7 +74,8 @@ pub(crate) fn svg(settings: &Settings, outcomes: &[(Player, Figures)]) -> String
     page.label(LEFT, LOAD.top - 8.0, "start", GREY, "", "attempts that reach the server, of the requests offered");
     page.label(LEFT, GOODPUT.top - 8.0, "start", GREY, "", "requests that are answered, by when they began");
     page.seconds();
-    for (player, figures) in outcomes {
+    // The first in the table is drawn last: it is the one that others hide.
+    for (player, figures) in outcomes.iter().rev() {
         page.line(player, &figures.load, LOAD, most);
         page.line(player, &figures.goodput, GOODPUT, 1.0);
     }
@@ -89,7 +90,7 @@ impl Page {
     }
 
     fn label(&mut self, x: f64, y: f64, anchor: &str, colour: &str, more: &str, text: &str) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let _ = writeln!(
             self.text,
             "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\" {more}>{text}</text>"

@@ -22,7 +22,7 @@ pub(crate) fn table(settings: &Settings, outcomes: &[(Player, Figures)]) -> Stri
     let width = outcomes.iter().map(|(player, _)| player.name.len()).max().unwrap_or_default();
     text.push_str(&row(width, "", &HEADER.map(str::to_owned)));
     for (player, figures) in outcomes {
-        text.push_str(&row(width, player.name, &cells(figures)));
+        text.push_str(&row(width, &player.name, &cells(figures)));
     }
     text
 }

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub(crate) struct Settings {
     /// How many clients there are. Each sends a request about once a second.
     pub(crate) clients: u32,
+    /// How many processes the clients are spread over, where each process has a layer of its own.
+    pub(crate) processes: u32,
     /// How many requests a second the server answers when it is well.
     pub(crate) capacity: u32,
     /// How many requests wait in the server before it turns others away.
@@ -20,7 +22,7 @@ pub(crate) struct Settings {
     /// What is left of the capacity meanwhile, in percent. With nothing left the server is gone: it refuses connections, and what
     /// was waiting in it is lost.
     pub(crate) left_percent: u32,
-    /// When the clients stop.
+    /// How long all this is watched. The clients go on for a little longer, so that no request that counts ends among fewer.
     pub(crate) seconds: u32,
     /// Whether the server leaves out requests that nobody waits for any more.
     pub(crate) drops_abandoned: bool,
@@ -42,6 +44,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             clients: 1_000,
+            processes: 1_000,
             capacity: 1_250,
             // Linux's default for connections that nobody has accepted yet (net.core.somaxconn), and less than what a
             // server that accepts everything and starts a task for each keeps.
@@ -50,7 +53,7 @@ impl Default for Settings {
             outage_at_s: 20,
             outage_s: 10,
             left_percent: 20,
-            seconds: 90,
+            seconds: 80,
             drops_abandoned: false,
             seed: 1,
         }

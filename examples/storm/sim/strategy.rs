@@ -37,7 +37,7 @@ pub(crate) enum Strategy {
 pub(crate) struct Redial {
     /// Timeouts are resent as well.
     pub(crate) resend_timeouts: bool,
-    /// Each client is a process by itself, so that none knows of the others' failures. Otherwise all share one layer.
+    /// The clients are spread over processes, none of which knows of the others' failures. Otherwise all share one layer.
     pub(crate) processes: bool,
     /// Resends a second in any case, where it is not the default.
     pub(crate) min_per_second: Option<u32>,
@@ -64,22 +64,23 @@ impl Strategy {
         Self::ReqwestRetry(ExponentialBackoff::builder().build_with_max_retries(3))
     }
 
-    /// One client each, for as many as are asked for.
-    pub(super) fn clients(&self, attempt: Attempt) -> impl Iterator<Item = Client> + use<> {
-        let strategy = self.clone();
-        let shared = match &strategy {
-            Self::Redial(redial) => Some(redial.layer()),
-            _ => None,
+    /// As many clients as are asked for. Every `processes`th has the same layer, where each process has its own.
+    pub(super) fn clients(&self, attempt: &Attempt, processes: u32) -> impl Iterator<Item = Client> {
+        let processes = match self {
+            Self::Redial(redial) if redial.processes => processes,
+            _ => 1,
         };
-        std::iter::repeat_with(move || match &strategy {
-            Self::Once => Client::AtOnce { attempt: attempt.clone(), retries: 0 },
-            Self::AtOnce { retries } => Client::AtOnce { attempt: attempt.clone(), retries: *retries },
-            Self::ReqwestRetry(policy) => Client::ReqwestRetry { attempt: attempt.clone(), policy: *policy },
-            Self::Redial(redial) => {
-                let shared = shared.clone().filter(|_| !redial.processes);
-                Client::Redial(shared.unwrap_or_else(|| redial.layer()).layer(attempt.clone()))
-            }
-        })
+        let of_each: Vec<_> = (0..processes).map(|_| self.client(attempt.clone())).collect();
+        of_each.into_iter().cycle()
+    }
+
+    fn client(&self, attempt: Attempt) -> Client {
+        match self {
+            Self::Once => Client::AtOnce { attempt, retries: 0 },
+            Self::AtOnce { retries } => Client::AtOnce { attempt, retries: *retries },
+            Self::ReqwestRetry(policy) => Client::ReqwestRetry { attempt, policy: *policy },
+            Self::Redial(redial) => Client::Redial(redial.layer().layer(attempt)),
+        }
     }
 }
 

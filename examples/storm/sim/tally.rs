@@ -40,7 +40,7 @@ struct Counts {
 }
 
 impl Tally {
-    /// For the time that clients send in; what comes later is counted in its last step.
+    /// For the time that is watched; a step more takes what comes later.
     pub(super) fn new(settings: &Settings) -> Self {
         let steps = settings.seconds.saturating_mul(STEPS_PER_SECOND).max(1) as usize;
         let counts = Counts { steps: vec![Step::default(); steps + 1], wanted: 0, unwanted: 0 };
@@ -56,12 +56,19 @@ impl Tally {
         usize::try_from(step).unwrap_or(usize::MAX).min(counts.steps.len() - 1)
     }
 
-    /// A request is over that began at `begun`.
-    pub(super) fn ended(&self, begun: Instant, answered: bool) {
+    /// A request begins, at this instant.
+    pub(super) fn begun(&self) -> Instant {
+        let (mut counts, now) = (self.counts(), Instant::now());
+        let step = self.at(&counts, now);
+        counts.steps[step].begun += 1;
+        now
+    }
+
+    /// A request is answered that began then.
+    pub(super) fn answered(&self, begun: Instant) {
         let mut counts = self.counts();
         let step = self.at(&counts, begun);
-        counts.steps[step].begun += 1;
-        counts.steps[step].answered += u64::from(answered);
+        counts.steps[step].answered += 1;
     }
 
     /// An attempt has reached the server.
@@ -109,21 +116,20 @@ pub(crate) struct Figures {
 
 impl Figures {
     fn of(counts: &Counts, settings: &Settings) -> Self {
-        // The last step holds what came when the clients had stopped.
+        // Without the last step: what came later.
         let shown = &counts.steps[..counts.steps.len() - 1];
         let offered = f64::from(settings.clients) / f64::from(STEPS_PER_SECOND);
-        let sum = |of: fn(&Step) -> u64| counts.steps.iter().map(of).sum::<u64>();
-        let (requests, attempts) = (sum(|step| step.begun), sum(|step| step.attempts));
+        let sum = |of: fn(&Step) -> u64| shown.iter().map(of).sum::<u64>();
         let step_of = |seconds: u32| (seconds.saturating_mul(STEPS_PER_SECOND) as usize).min(shown.len());
         let back = step_of(settings.back_at_s());
         let outage = &shown[step_of(settings.outage_at_s).min(back)..back];
         let goodput: Vec<_> = shown.iter().map(|step| ratio(step.answered, step.begun)).collect();
         let ill = goodput[back..].iter().rposition(|share| *share < WELL).map_or(0, |last| last + 1);
         Self {
-            requests,
+            requests: sum(|step| step.begun),
             answered: sum(|step| step.answered),
-            attempts,
-            extra: attempts.saturating_sub(requests),
+            attempts: sum(|step| step.attempts),
+            extra: sum(Step::extra),
             extra_in_outage: outage.iter().map(Step::extra).sum(),
             requests_in_outage: outage.iter().map(|step| step.begun).sum(),
             peak_extra: shown.iter().map(|step| step.extra() as f64 / offered).fold(0.0, f64::max),
