@@ -79,7 +79,7 @@ pub(crate) fn svg(settings: &Settings, outcomes: &[(Player, Figures)]) -> String
         page.line(player, &figures.load, LOAD, most);
         page.line(player, &figures.goodput, GOODPUT, 1.0);
     }
-    page.legend(outcomes);
+    page.legend(settings, outcomes);
     page.text.push_str("</svg>\n");
     page.text
 }
@@ -114,8 +114,8 @@ impl Page {
             to - from,
             panel.bottom - panel.top
         );
-        if panel.top == LOAD.top {
-            self.label(f64::midpoint(from, to), panel.top + 16.0, "middle", "#8a4b40", "", "outage");
+        if panel.top == GOODPUT.top {
+            self.label(f64::midpoint(from, to), panel.y(0.7, 1.0), "middle", "#8a4b40", "", "outage");
         }
     }
 
@@ -167,16 +167,15 @@ impl Page {
     }
 
     /// In two columns below the diagrams.
-    fn legend(&mut self, outcomes: &[(Player, Figures)]) {
+    fn legend(&mut self, settings: &Settings, outcomes: &[(Player, Figures)]) {
         let rows = outcomes.len().div_ceil(2);
         for (number, (player, figures)) in outcomes.iter().enumerate() {
             let x = LEFT + (number / rows) as f64 * 390.0;
             let y = GOODPUT.bottom + 48.0 + (number % rows) as f64 * 19.0;
             let dashes = format!("stroke-width=\"2.4\" stroke-dasharray=\"{}\"", player.dashes);
             self.rule((x, y - 4.0), (x + 30.0, y - 4.0), player.colour, &dashes);
-            let recovers =
-                figures.recovered_after_s.map_or("never well again".to_owned(), |s| format!("well after {s:.1} s"));
-            self.label(x + 38.0, y, "start", "#000000", "", &format!("{}: {recovers}", player.name));
+            let recovers = figures.recovers(settings);
+            self.label(x + 38.0, y, "start", "#000000", "", &format!("{}: recovers {recovers}", player.name));
         }
     }
 }

@@ -22,12 +22,12 @@ pub(crate) fn table(settings: &Settings, outcomes: &[(Player, Figures)]) -> Stri
     let width = outcomes.iter().map(|(player, _)| player.name.len()).max().unwrap_or_default();
     text.push_str(&row(width, "", &HEADER.map(str::to_owned)));
     for (player, figures) in outcomes {
-        text.push_str(&row(width, &player.name, &cells(figures)));
+        text.push_str(&row(width, &player.name, &cells(settings, figures)));
     }
     text
 }
 
-fn cells(figures: &Figures) -> [String; 6] {
+fn cells(settings: &Settings, figures: &Figures) -> [String; 6] {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     [
         percent(figures.peak_extra),
@@ -35,7 +35,7 @@ fn cells(figures: &Figures) -> [String; 6] {
         percent(figures.extra_load()),
         percent(figures.success_rate()),
         percent(figures.wasted),
-        figures.recovered_after_s.map_or_else(|| "never".to_owned(), |seconds| format!("{seconds:.1} s")),
+        figures.recovers(settings),
     ]
 }
 

@@ -80,6 +80,9 @@ impl Limits {
     /// is kept by tower's [`TpsBudget`](tower::retry::budget::TpsBudget), which rounds the ratio up to the next 1/n, takes
     /// its time in steps of a second (in tower 0.5.3 a success counts for five to ten of them), and may grant a few more to
     /// threads that ask at the same instant.
+    ///
+    /// The budget is that of this layer and its clones: many processes with few requests each have `min_per_second` many times
+    /// over, and set 0 (`docs/storms.md` has the arithmetic).
     #[must_use]
     pub fn budget_per_origin(mut self, ratio: f32, min_per_second: u32) -> Self {
         self.budgets = Budgets::per_origin(ratio, min_per_second);

@@ -144,6 +144,14 @@ impl Figures {
         ratio(self.answered, self.requests)
     }
 
+    /// When it was well again, in words: not longer than a column.
+    pub(crate) fn recovers(&self, settings: &Settings) -> String {
+        match self.recovered_after_s {
+            Some(seconds) => format!("in {seconds:.1} s"),
+            None => format!("not in {} s", settings.seconds.saturating_sub(settings.back_at_s())),
+        }
+    }
+
     /// Attempts beyond the first, for each request, from the beginning of the outage until the capacity was back.
     pub(crate) fn extra_load_in_outage(&self) -> f64 {
         if self.requests_in_outage == 0 { 0.0 } else { self.extra_in_outage as f64 / self.requests_in_outage as f64 }
