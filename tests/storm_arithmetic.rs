@@ -100,7 +100,7 @@ fn the_seed_decides_what_happens() {
 #[test]
 fn without_an_outage_all_are_the_same() {
     let settings = Settings { outage_s: 0, seconds: 20, ..small() };
-    for Player { name, strategy, .. } in cast::all(settings.processes) {
+    for Player { name, strategy, .. } in cast::all(&settings) {
         let figures = play(&settings, &strategy);
         assert_eq!((figures.extra, figures.answered), (0, figures.requests), "{name}");
         assert!(figures.requests > 3_500 && figures.recovered_after_s == Some(0.0), "{name}: {figures:?}");
@@ -111,7 +111,7 @@ fn without_an_outage_all_are_the_same() {
 #[test]
 fn the_plot_is_well_formed() {
     let settings = Settings { clients: 20, processes: 20, capacity: 25, seconds: 30, ..Settings::default() };
-    let outcomes: Vec<_> = cast::all(settings.processes)
+    let outcomes: Vec<_> = cast::all(&settings)
         .into_iter()
         .map(|player| (Player { name: "<&>".to_owned(), ..player.clone() }, play(&settings, &player.strategy)))
         .collect();

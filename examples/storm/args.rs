@@ -41,6 +41,10 @@ struct CommandLine {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     processes: Option<u32>,
 
+    /// The floor of the budget of each process, in resends a second, for the last row.
+    #[arg(long, value_name = "N", default_value_t = Settings::default().min_per_second)]
+    min_per_second: u32,
+
     /// How many requests a second the server answers when it is well, to the next 25.
     #[arg(long, value_name = "N", default_value_t = Settings::default().capacity, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     capacity: u32,
@@ -103,6 +107,7 @@ impl Args {
         let settings = Settings {
             clients: said.clients,
             processes: said.processes.unwrap_or(said.clients),
+            min_per_second: said.min_per_second,
             capacity: said.capacity,
             queue: said.queue,
             timeout_ms: said.timeout,

@@ -1,6 +1,6 @@
 //! Who takes part.
 
-use super::sim::{Redial, Strategy};
+use super::sim::{Redial, Settings, Strategy};
 
 /// A kind of client, and how it is drawn.
 #[derive(Clone, Debug)]
@@ -13,7 +13,8 @@ pub(crate) struct Player {
 }
 
 /// All of them, in the order of the table.
-pub(crate) fn all(processes: u32) -> Vec<Player> {
+pub(crate) fn all(settings: &Settings) -> Vec<Player> {
+    let Settings { processes, min_per_second, .. } = *settings;
     let player = |name: &str, strategy, colour, dashes| Player { name: name.to_owned(), strategy, colour, dashes };
     let timeouts = Redial { resend_timeouts: true, ..Redial::default() };
     let spread = Redial { processes: true, ..Redial::default() };
@@ -27,8 +28,8 @@ pub(crate) fn all(processes: u32) -> Vec<Player> {
         player(&format!("redial, {processes} layers"), Strategy::Redial(spread), "#0072b2", "7 4"),
         player(&format!("redial, {processes} layers, timeouts too"), Strategy::Redial(both), "#009e73", "7 4"),
         player(
-            "the same, min_per_second 0",
-            Strategy::Redial(Redial { min_per_second: Some(0), ..both }),
+            &format!("the same, min_per_second {min_per_second}"),
+            Strategy::Redial(Redial { min_per_second: Some(min_per_second), ..both }),
             "#e69f00",
             "7 4",
         ),

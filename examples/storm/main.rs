@@ -53,7 +53,7 @@ fn run(args: &Args) -> io::Result<()> {
 /// Each kind of client has a world of its own, so that they can be played side by side.
 fn play(settings: &Settings) -> io::Result<Vec<(Player, Figures)>> {
     thread::scope(|scope| {
-        let worlds = cast::all(settings.processes)
+        let worlds = cast::all(settings)
             .into_iter()
             .map(|player| scope.spawn(move || sim::run(settings, &player.strategy).map(|figures| (player, figures))));
         let worlds: Vec<_> = worlds.collect();

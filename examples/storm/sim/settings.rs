@@ -9,6 +9,8 @@ pub(crate) struct Settings {
     pub(crate) clients: u32,
     /// How many processes the clients are spread over, where each process has a layer of its own.
     pub(crate) processes: u32,
+    /// What the last kind of clients has for its budget's floor.
+    pub(crate) min_per_second: u32,
     /// How many requests a second the server answers when it is well.
     pub(crate) capacity: u32,
     /// How many requests wait in the server before it turns others away.
@@ -45,6 +47,7 @@ impl Default for Settings {
         Self {
             clients: 1_000,
             processes: 1_000,
+            min_per_second: 0,
             capacity: 1_250,
             // Linux's default for connections that nobody has accepted yet (net.core.somaxconn), and less than what a
             // server that accepts everything and starts a task for each keeps.
