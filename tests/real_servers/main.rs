@@ -21,6 +21,7 @@ mod backend;
 mod black_hole;
 #[cfg(feature = "resume")]
 mod downloads;
+mod front;
 mod load;
 mod netns;
 mod nghttpx;
@@ -42,8 +43,9 @@ use hyper_util::client::legacy::connect::Connect;
 use tower_redial::RetryOnCanceledLayer;
 use tower_redial::retry::{Boxed, Limits};
 
+use front::Front;
 use load::Kind;
-use stack::{Front, Run};
+use stack::Run;
 
 /// The layer as a user has it, in a stack with a deadline for each attempt.
 fn layer() -> RetryOnCanceledLayer<Boxed> {

@@ -1,6 +1,6 @@
 //! nginx as a TLS and HTTP/2 front of the backend.
 
-use std::{fs, net::SocketAddr, os::unix::fs::MetadataExt as _, path::Path, process::Command, sync::Arc};
+use std::{fs, io, net::SocketAddr, os::unix::fs::MetadataExt as _, path::Path, process::Command, sync::Arc};
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDe
 
 use crate::{
     process::{self, ACCESS_LOG, ERROR_LOG, PID_FILE, Server},
-    stack::Front,
+    front::Front,
 };
 
 /// nginx, and how to reach it.
@@ -25,19 +25,36 @@ pub(crate) async fn start_workers(backend: SocketAddr, keepalive_requests: u32, 
     let program = process::installed("nginx")?;
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a valid name");
+    let setup = Setup { backend, keepalive_requests, workers, tls: true };
     let server = Server::start(|folder, addr| {
         fs::write(folder.join("cert.pem"), cert.pem())?;
         fs::write(folder.join("key.pem"), signing_key.serialize_pem())?;
-        fs::write(folder.join("nginx.conf"), config(folder, addr, backend, keepalive_requests, workers)?)?;
-        let mut command = Command::new(&program);
-        command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
-        // Until it has read its configuration it would log to a path of the distribution's.
-        command.arg("-e").arg(folder.join(ERROR_LOG));
-        Ok(command)
+        command(&program, folder, addr, &setup)
     })
     .await;
     let uri = format!("https://{}/", server.addr()).parse().expect("an address makes a URI");
     Some(Front { server, connector: connector(cert.der().clone(), false), uri, prior_knowledge: false })
+}
+
+/// How nginx is set up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) backend: SocketAddr,
+    /// After how many requests it ends a connection.
+    pub(crate) keepalive_requests: u32,
+    pub(crate) workers: u32,
+    /// With `cert.pem` and `key.pem` of its folder.
+    pub(crate) tls: bool,
+}
+
+/// How nginx is started in this folder; its configuration is written there.
+pub(crate) fn command(program: &Path, folder: &Path, addr: SocketAddr, setup: &Setup) -> io::Result<Command> {
+    fs::write(folder.join("nginx.conf"), config(folder, addr, setup)?)?;
+    let mut command = Command::new(program);
+    command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
+    // Until it has read its configuration it would log to a path of the distribution's.
+    command.arg("-e").arg(folder.join(ERROR_LOG));
+    Ok(command)
 }
 
 /// The worker that has answered the latest request of which the log knows; a request gets its line after its answer.
@@ -67,16 +84,17 @@ pub(crate) fn connector(certificate: CertificateDer<'static>, http1: bool) -> Ht
 }
 
 /// Every path is in the folder, so that an ordinary user can run it and nothing is left behind.
-fn config(
-    folder: &Path,
-    addr: SocketAddr,
-    backend: SocketAddr,
-    keepalive_requests: u32,
-    workers: u32,
-) -> std::io::Result<String> {
+fn config(folder: &Path, addr: SocketAddr, setup: &Setup) -> io::Result<String> {
+    let Setup { backend, keepalive_requests, workers, tls } = setup;
+    let tls = if *tls { " ssl" } else { "" };
     // Started by root, the worker would become `nobody`, who cannot enter the folder. Others may not say `user`.
     let user = if folder.metadata()?.uid() == 0 { "user root;" } else { "" };
     let folder = folder.display();
+    let certificate = if tls.is_empty() {
+        String::new()
+    } else {
+        format!(r#"ssl_certificate "{folder}/cert.pem"; ssl_certificate_key "{folder}/key.pem";"#)
+    };
     Ok(format!(
         r#"
 daemon off;
@@ -108,9 +126,8 @@ http {{
     }}
 
     server {{
-        listen {addr} ssl http2;
-        ssl_certificate "{folder}/cert.pem";
-        ssl_certificate_key "{folder}/key.pem";
+        listen {addr}{tls} http2;
+        {certificate}
         keepalive_requests {keepalive_requests};
         http2_max_concurrent_streams 128;
 

@@ -100,7 +100,7 @@ async fn under_load(
     happens(Outage { server: &mut nginx.server, health: &health, storm: &storm, events: health.subscribe() }).await;
     storm.goes_on(BETWEEN).await;
     let outcome = storm.end().await;
-    storm::check(name, &outcome, &attempts, &backend.processed());
+    storm::check(name, &outcome, &attempts, backend.ledger());
     Some(attempts.resent())
 }
 

@@ -51,15 +51,20 @@ const GUARD: &str = r#"("$@" </dev/null; kill -KILL 0) & read -r _; kill -KILL 0
 ///
 /// If the program is missing and `REDIAL_REQUIRE_SERVERS=1` says that it has to be there.
 pub(crate) fn installed(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file());
+    let found = find(program);
     if found.is_none() {
         skipped(&format!("{program} is not installed"));
     }
     found
+}
+
+/// The installed program of that name.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// Says on standard error why a test is not run.
@@ -92,9 +97,18 @@ impl Server {
     ///
     /// If no attempt gets the server to serve; its log is in the message.
     pub(crate) async fn start(command: impl Fn(&Path, SocketAddr) -> io::Result<Command>) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST, command).await
+    }
+
+    /// The same at another address of loopback. One that no client has for its own end is safe for servers that come and go:
+    /// nobody's connection takes their port while they are away.
+    pub(crate) async fn start_at(
+        ip: Ipv4Addr,
+        command: impl Fn(&Path, SocketAddr) -> io::Result<Command>,
+    ) -> Self {
         let mut problems = String::new();
         for attempt in 1..=START_ATTEMPTS {
-            match Self::try_start(&command).await {
+            match Self::try_start(ip, &command).await {
                 Ok(server) => return server,
                 Err(problem) => writeln!(problems, "attempt {attempt}: {problem}").expect("a String takes all"),
             }
@@ -102,9 +116,9 @@ impl Server {
         panic!("the server did not start\n{problems}");
     }
 
-    async fn try_start(command: &impl Fn(&Path, SocketAddr) -> io::Result<Command>) -> Result<Self, String> {
+    async fn try_start(ip: Ipv4Addr, command: &impl Fn(&Path, SocketAddr) -> io::Result<Command>) -> Result<Self, String> {
         let folder = TempDir::with_prefix("redial-").map_err(|e| e.to_string())?;
-        let addr = free_address().map_err(|e| e.to_string())?;
+        let addr = free_address(ip).map_err(|e| e.to_string())?;
         let command = command(folder.path(), addr).map_err(|e| e.to_string())?;
         let guard = guarded(&command, folder.path()).map_err(|e| format!("{command:?}: {e}"))?;
         let mut server = Self { addr, command, guard, folder };
@@ -134,16 +148,26 @@ impl Server {
 
     /// Sends a signal to the process that the others are children of.
     pub(crate) fn signal(&self, signal: &str) {
+        signals::send(signal, self.pid());
+    }
+
+    /// The process that the others are children of.
+    pub(crate) fn pid(&self) -> u32 {
         let pid = fs::read_to_string(self.file(PID_FILE)).expect("the server writes its process id");
-        signals::send(signal, pid.trim().parse().expect("a process id"));
+        pid.trim().parse().expect("a process id")
     }
 
     /// Asks the server by SIGQUIT to finish what it has begun and to end, and waits until it has.
     pub(crate) async fn quit(&mut self) {
-        self.signal("QUIT");
+        self.end_by("QUIT").await;
+    }
+
+    /// The same by the signal that this server has for it.
+    pub(crate) async fn end_by(&mut self, signal: &str) {
+        self.signal(signal);
         let asked = Instant::now();
         while self.guard.try_wait().expect("the guard is a child").is_none() {
-            assert!(asked.elapsed() < END_LIMIT, "the server has not ended {END_LIMIT:?} after SIGQUIT");
+            assert!(asked.elapsed() < END_LIMIT, "the server has not ended {END_LIMIT:?} after SIG{signal}");
             tokio::time::sleep(TICK).await;
         }
     }
@@ -170,6 +194,11 @@ impl Server {
     /// What it has logged of requests so far.
     pub(crate) fn access_log(&self) -> String {
         fs::read_to_string(self.file(ACCESS_LOG)).unwrap_or_default()
+    }
+
+    /// The server's folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
     }
 
     /// A file in the server's folder.
@@ -204,8 +233,8 @@ impl Drop for Server {
     }
 }
 
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+fn free_address(ip: Ipv4Addr) -> io::Result<SocketAddr> {
+    TcpListener::bind((ip, 0))?.local_addr()
 }
 
 fn guarded(command: &Command, folder: &Path) -> io::Result<Child> {

@@ -1,13 +1,7 @@
 //! The client under test, once bare and once with the layer, each against a server of its own.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
-use http::Uri;
 use hyper_util::{
     client::legacy::{Client, connect::Connect},
     rt::TokioExecutor,
@@ -18,8 +12,9 @@ use tower_redial::RetryOnCanceledLayer;
 use crate::{
     attempts::Attempts,
     backend::Backend,
+    front::Front,
     load::{self, Failed, Kind, Outcome, Plan, causes},
-    process::Server,
+    support::Ledger,
 };
 
 /// The deadline of one attempt, below the layer, as the crate's documentation orders a stack.
@@ -29,16 +24,6 @@ use crate::{
 /// requests failed so, once 34 together; none had been processed, but nothing tells the client so.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// A server that runs, and how to reach it.
-#[derive(Debug)]
-pub(crate) struct Front<C> {
-    pub(crate) server: Server,
-    pub(crate) connector: C,
-    pub(crate) uri: Uri,
-    /// Whether the client knows beforehand that it is HTTP/2; else ALPN has to say so.
-    pub(crate) prior_knowledge: bool,
-}
-
 /// One run, with the server still alive: it prints its log if an assertion about the run fails.
 #[derive(Debug)]
 pub(crate) struct Run<C> {
@@ -46,8 +31,8 @@ pub(crate) struct Run<C> {
     pub(crate) connections: usize,
     kind: Kind,
     attempts: Attempts,
-    /// How often each request was processed that was processed at all.
-    processed: HashMap<String, usize>,
+    /// How often each request was processed.
+    ledger: Ledger,
     _front: Front<C>,
 }
 
@@ -87,8 +72,8 @@ where
             load::run(layered, &plan).await
         }
     };
-    let (processed, connections) = (backend.processed(), front.server.connections());
-    Some(Run { outcome, connections, kind, attempts, processed, _front: front })
+    let (ledger, connections) = (backend.ledger().clone(), front.server.connections());
+    Some(Run { outcome, connections, kind, attempts, ledger, _front: front })
 }
 
 impl<C> Run<C> {
@@ -105,7 +90,7 @@ impl<C> Run<C> {
 
     /// How many requests were processed more than once although that changes something.
     pub(crate) fn doubled(&self) -> usize {
-        if self.kind == Kind::Get { 0 } else { self.processed.values().filter(|times| **times > 1).count() }
+        if self.kind == Kind::Get { 0 } else { self.ledger.doubled().len() }
     }
 
     /// The failures by what they say and by what was true of the request, with how often each was seen.
@@ -114,7 +99,7 @@ impl<C> Run<C> {
         for Failed { id, error, .. } in &self.outcome.failed {
             let text = causes(&**error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
             let polled = if self.attempts.polled(id) { ", body polled" } else { "" };
-            let processed = if self.processed.contains_key(id) { ", processed" } else { "" };
+            let processed = if self.ledger.times(id) > 0 { ", processed" } else { "" };
             *errors.entry(format!("{text}{polled}{processed}")).or_default() += 1;
         }
         errors
@@ -124,7 +109,7 @@ impl<C> Run<C> {
 impl<C> fmt::Display for Run<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Outcome { answered, failed } = &self.outcome;
-        let twice = self.processed.values().filter(|times| **times > 1).count();
+        let twice = self.ledger.doubled().len();
         write!(f, "{:?}: {answered} answered, {} failed ({} avoidably), ", self.kind, failed.len(), self.avoidable())?;
         write!(f, "{twice} processed twice, {} connections, ", self.connections)?;
         write!(f, "sends, as (times, requests): {:?}", self.attempts.sends())?;

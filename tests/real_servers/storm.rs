@@ -1,7 +1,7 @@
 //! Requests of every kind, over and over, while something happens to the server.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,7 +16,7 @@ use tower_redial::{BodyUse, Failure, Fate};
 use crate::{
     attempts::Attempts,
     load::{Failed, Kind, Outcome, causes, exchange},
-    support::bound::within,
+    support::{Ledger, bound::within},
     watched::Watched,
 };
 
@@ -87,7 +87,7 @@ async fn work(client: Watched, uri: Uri, shared: Arc<Shared>) -> Outcome {
 
 /// Checks that no GET failed, that a POST failed only where nobody can know what became of it, and that none was processed
 /// twice.
-pub(crate) fn check(name: &str, outcome: &Outcome, attempts: &Attempts, processed: &HashMap<String, usize>) {
+pub(crate) fn check(name: &str, outcome: &Outcome, attempts: &Attempts, ledger: &Ledger) {
     let mut errors = BTreeMap::<_, usize>::new();
     for Failed { kind, id, error } in &outcome.failed {
         let text = causes(&**error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
@@ -96,10 +96,10 @@ pub(crate) fn check(name: &str, outcome: &Outcome, attempts: &Attempts, processe
         let failure = Failure::of(&**error, body);
         assert_eq!(failure.fate(), Fate::Unknown, "{name}: {id}: {text}");
         assert!(!attempts.was_safe_to_resend(*kind, id, &**error), "{name}: {id}: {text}");
-        let done = if processed.contains_key(id) { "processed" } else { "not processed" };
+        let done = if ledger.times(id) > 0 { "processed" } else { "not processed" };
         *errors.entry(format!("{kind:?}: {failure}, {done}")).or_default() += 1;
     }
-    let twice: Vec<_> = processed.iter().filter(|(id, times)| is_post(id) && **times > 1).collect();
+    let twice: Vec<_> = ledger.doubled().into_iter().filter(|(id, _)| is_post(id)).collect();
     println!(
         "{name}: {} answered, {} POSTs failed, sends, as (times, requests): {:?}",
         outcome.answered,

@@ -28,6 +28,7 @@ pub struct Identity(Arc<Inner>);
 struct Inner {
     certificate: CertificateDer<'static>,
     pem: String,
+    key_pem: String,
     key: PrivateKeyDer<'static>,
 }
 
@@ -44,12 +45,18 @@ impl Identity {
         let names: Vec<String> = addresses.chain(["localhost".to_owned()]).collect();
         let made = rcgen::generate_simple_self_signed(names).expect("a certificate for fixed names");
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        Self(Arc::new(Inner { certificate: made.cert.der().clone(), pem: made.cert.pem(), key }))
+        let (pem, key_pem) = (made.cert.pem(), made.signing_key.serialize_pem());
+        Self(Arc::new(Inner { certificate: made.cert.der().clone(), pem, key_pem, key }))
     }
 
     /// The certificate as a PEM file holds it, for programs that take one.
     pub fn pem(&self) -> &str {
         &self.0.pem
+    }
+
+    /// The key likewise.
+    pub fn key_pem(&self) -> &str {
+        &self.0.key_pem
     }
 
     /// The server's side, offering these protocols ([`H2`], [`HTTP_1_1`]).
