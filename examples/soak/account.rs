@@ -51,6 +51,8 @@ pub(crate) enum Ending {
 pub(crate) struct Row {
     pub(crate) requests: u64,
     pub(crate) answered: u64,
+    /// How many different requests were processed.
+    pub(crate) processed: u64,
     /// Answers with a status other than 200.
     pub(crate) statuses: BTreeMap<u16, u64>,
     /// Requests and resends, those for the rest of a download among them.
@@ -203,6 +205,11 @@ impl Row {
         self.answered + statuses + self.errors() + total(&self.broken) + self.hung + self.wrong_bytes
     }
 
+    /// Whether the ledger can be believed: it counts whatever was answered.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.processed >= self.answered
+    }
+
     /// Errors instead of answers.
     pub(crate) fn errors(&self) -> u64 {
         self.errors.values().map(total).sum()
@@ -222,6 +229,7 @@ impl Row {
     pub(crate) fn add(&mut self, name: &str, other: &Self) {
         self.requests += other.requests;
         self.answered += other.answered;
+        self.processed += other.processed;
         self.attempts += other.attempts;
         self.doubled += other.doubled;
         self.violations += other.violations;

@@ -23,8 +23,7 @@ use crate::support::{clients, tls};
 use crate::watch::Watch;
 
 pub(crate) type AnyBody = BoxBody<Bytes, Infallible>;
-pub(crate) type AnyClient =
-    BoxCloneSyncService<Request<AnyBody>, Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
+pub(crate) type AnyClient = BoxCloneSyncService<Request<AnyBody>, Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
 
 type Connector = Counted<hyper_rustls::HttpsConnector<hyper_util::client::legacy::connect::HttpConnector>>;
 

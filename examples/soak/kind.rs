@@ -23,16 +23,8 @@ pub(crate) enum Kind {
 /// Downloads have numbers from here on: they are GETs, whichever [`Kind`] their number would give.
 pub(crate) const DOWNLOADS: u64 = 1 << 63;
 
-const IN_TURN: [Kind; 8] = [
-    Kind::Get,
-    Kind::Post,
-    Kind::EmptyPost,
-    Kind::Put,
-    Kind::StreamedPost,
-    Kind::Get,
-    Kind::Post,
-    Kind::KeyedPost,
-];
+const IN_TURN: [Kind; 8] =
+    [Kind::Get, Kind::Post, Kind::EmptyPost, Kind::Put, Kind::StreamedPost, Kind::Get, Kind::Post, Kind::KeyedPost];
 
 impl Kind {
     /// The kind of the request with this number.

@@ -65,16 +65,8 @@ enum Task {
 }
 
 /// Which workers there are, in turn. Few workers have one of each kind.
-const TASKS: [Task; 8] = [
-    Task::Layers,
-    Task::Pool,
-    Task::Reqwest,
-    Task::Downloads,
-    Task::Layers,
-    Task::Pool,
-    Task::Layers,
-    Task::Pool,
-];
+const TASKS: [Task; 8] =
+    [Task::Layers, Task::Pool, Task::Reqwest, Task::Downloads, Task::Layers, Task::Pool, Task::Layers, Task::Pool];
 
 impl Load {
     pub(crate) fn new(total: Option<u64>) -> Arc<Self> {
@@ -110,7 +102,14 @@ impl Load {
     }
 
     /// Starts the workers of one server.
-    pub(crate) fn begin(self: &Arc<Self>, set: &mut JoinSet<()>, workers: usize, site: &Site, watch: &Watch, clients: Clients) {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        set: &mut JoinSet<()>,
+        workers: usize,
+        site: &Site,
+        watch: &Watch,
+        clients: Clients,
+    ) {
         let place = Arc::new(Place {
             site: site.clone(),
             watch: watch.clone(),

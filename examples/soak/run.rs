@@ -109,6 +109,9 @@ pub(crate) async fn run(args: &Args, tell: impl Fn(&str)) -> Result<Report, BoxE
     for of in &observed {
         let row = of.settled();
         total.add(&of.site.name, &row);
+        if !row.is_counted() {
+            failures.push(format!("{}: {} answers, and {} were processed", of.site.name, row.answered, row.processed));
+        }
         servers.push(Server { name: of.site.name.clone(), version: of.site.version.clone(), row });
     }
     if total.ended() != total.requests {
@@ -150,6 +153,7 @@ impl Observed {
     fn settled(&self) -> Row {
         let mut account = self.watch.account();
         account.settle(self.doubled(), |number| self.site.ledger.times(&number.to_string()));
+        account.row_mut().processed = self.site.ledger.distinct();
         account.row_mut().connections = self.connects.count();
         account.row().clone()
     }

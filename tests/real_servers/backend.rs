@@ -28,7 +28,7 @@ pub(crate) const SLOW: &str = "/slow";
 /// How long the backend thinks about a request for [`SLOW`].
 pub(crate) const THINKS: Duration = Duration::from_millis(2_500);
 
-type Handler = dyn Fn(&Received, Bytes) -> Reply + Send + Sync;
+type Handler = dyn Fn(&Received, &Bytes) -> Reply + Send + Sync;
 
 /// A plain HTTP/1.1 server that counts requests by [`REQUEST_ID`]. It ends when it is dropped.
 ///
@@ -49,7 +49,7 @@ impl Backend {
     /// The same with these answers, counting in this book.
     pub(crate) async fn serving(
         ledger: Ledger,
-        handler: impl Fn(&Received, Bytes) -> Reply + Send + Sync + 'static,
+        handler: impl Fn(&Received, &Bytes) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let addr = listener.local_addr().expect("a bound socket has an address");
@@ -105,7 +105,7 @@ async fn process(
     ledger.arrived(&received.id);
     ledger.processed(&received.id);
     let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-    let reply = handler(&received, body);
+    let reply = handler(&received, &body);
     if let Some(delay) = reply.delay {
         tokio::time::sleep(delay).await;
     }
@@ -116,9 +116,9 @@ async fn process(
     Ok(response.body(Full::new(reply.body)).expect("a status and headers of the handler's"))
 }
 
-fn echo(received: &Received, body: Bytes) -> Reply {
+fn echo(received: &Received, body: &Bytes) -> Reply {
     let Received { path, id, .. } = received;
-    let reply = Reply::ok(answer(path, id, &body)).header(REQUEST_ID, id);
+    let reply = Reply::ok(answer(path, id, body)).header(REQUEST_ID, id);
     if path == SLOW { reply.after(THINKS) } else { reply }
 }
 

@@ -9,8 +9,8 @@ use std::{fs, io, net::SocketAddr, path::Path, process::Command};
 use hyper_util::client::legacy::connect::HttpConnector;
 
 use crate::{
-    process::{self, ACCESS_LOG, ERROR_LOG, PID_FILE, Server},
     front::Front,
+    process::{self, ACCESS_LOG, ERROR_LOG, PID_FILE, Server},
 };
 
 /// Starts nghttpx, which ends each connection gracefully after `max_requests` requests. `None` where it is not

@@ -7,8 +7,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 
 use crate::{
-    process::{self, ACCESS_LOG, ERROR_LOG, PID_FILE, Server},
     front::Front,
+    process::{self, ACCESS_LOG, ERROR_LOG, PID_FILE, Server},
 };
 
 /// nginx, and how to reach it.

@@ -102,10 +102,7 @@ impl Server {
 
     /// The same at another address of loopback. One that no client has for its own end is safe for servers that come and go:
     /// nobody's connection takes their port while they are away.
-    pub(crate) async fn start_at(
-        ip: Ipv4Addr,
-        command: impl Fn(&Path, SocketAddr) -> io::Result<Command>,
-    ) -> Self {
+    pub(crate) async fn start_at(ip: Ipv4Addr, command: impl Fn(&Path, SocketAddr) -> io::Result<Command>) -> Self {
         let mut problems = String::new();
         for attempt in 1..=START_ATTEMPTS {
             match Self::try_start(ip, &command).await {
@@ -116,7 +113,10 @@ impl Server {
         panic!("the server did not start\n{problems}");
     }
 
-    async fn try_start(ip: Ipv4Addr, command: &impl Fn(&Path, SocketAddr) -> io::Result<Command>) -> Result<Self, String> {
+    async fn try_start(
+        ip: Ipv4Addr,
+        command: &impl Fn(&Path, SocketAddr) -> io::Result<Command>,
+    ) -> Result<Self, String> {
         let folder = TempDir::with_prefix("redial-").map_err(|e| e.to_string())?;
         let addr = free_address(ip).map_err(|e| e.to_string())?;
         let command = command(folder.path(), addr).map_err(|e| e.to_string())?;
@@ -197,6 +197,7 @@ impl Server {
     }
 
     /// The server's folder.
+    #[allow(dead_code, reason = "the example `soak` asks for it")]
     pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }

@@ -12,8 +12,14 @@ const FILE: &str = "Caddyfile";
 /// The socket by which it is told of a new configuration.
 const ADMIN: &str = "admin.sock";
 
-pub(super) const RECIPE: Recipe =
-    Recipe { name: "caddy", program: "caddy", version: "version", command, reload: Reload::Command(reload), end: "TERM" };
+pub(super) const RECIPE: Recipe = Recipe {
+    name: "caddy",
+    program: "caddy",
+    version: "version",
+    command,
+    reload: Reload::Command(reload),
+    end: "TERM",
+};
 
 fn command(setup: &Setup<'_>) -> io::Result<Command> {
     fs::write(setup.folder.join(FILE), config(setup))?;

@@ -6,14 +6,8 @@ use std::{fs, io};
 use super::{Recipe, Reload, STREAMS, Setup};
 use crate::process::PID_FILE;
 
-pub(super) const RECIPE: Recipe = Recipe {
-    name: "haproxy",
-    program: "haproxy",
-    version: "-v",
-    command,
-    reload: Reload::Signal("USR2"),
-    end: "USR1",
-};
+pub(super) const RECIPE: Recipe =
+    Recipe { name: "haproxy", program: "haproxy", version: "-v", command, reload: Reload::Signal("USR2"), end: "USR1" };
 
 fn command(setup: &Setup<'_>) -> io::Result<Command> {
     let file = setup.folder.join("haproxy.cfg");

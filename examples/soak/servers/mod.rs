@@ -125,7 +125,7 @@ pub(crate) struct Site {
 /// The server behind a [`Site`], to which faults are done. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) enum Subject {
-    Real(Real),
+    Real(Box<Real>),
     Scripted(Scripted),
 }
 
@@ -147,7 +147,7 @@ pub(crate) async fn start(wanted: &[String], seed: u64) -> Result<Started, BoxEr
         };
         for tls in [false, true] {
             let (site, real) = Real::start(recipe, &program, tls).await?;
-            started.servers.push((site, Subject::Real(real)));
+            started.servers.push((site, Subject::Real(Box::new(real))));
         }
     }
     if is_wanted(SCRIPTED) {
@@ -170,7 +170,7 @@ fn answer(received: &Received, body: &Bytes) -> Reply {
 }
 
 async fn backend(ledger: &Ledger) -> Backend {
-    Backend::serving(ledger.clone(), |received, body| answer(received, &body)).await
+    Backend::serving(ledger.clone(), answer).await
 }
 
 /// Writes the certificate and its key where the configurations look for them.

@@ -22,9 +22,9 @@ pub(crate) struct Scripted {
 impl Scripted {
     pub(super) async fn start(tls: bool, seed: u64) -> (Site, Self) {
         let (ledger, identity, armed) = (Ledger::new(), Identity::new(), Armed::default());
-        let styles =
-            [GoAwayStyle::TwoStep, GoAwayStyle::Final, GoAwayStyle::LowLast, GoAwayStyle::FinalUnanswered];
-        let goaways = styles.into_iter().zip([120, 300, 180, 500]).map(|(style, every)| GoAway::every(every).style(style));
+        let styles = [GoAwayStyle::TwoStep, GoAwayStyle::Final, GoAwayStyle::LowLast, GoAwayStyle::FinalUnanswered];
+        let goaways =
+            styles.into_iter().zip([120, 300, 180, 500]).map(|(style, every)| GoAway::every(every).style(style));
         let arm = Arc::clone(&armed);
         let mut builder = FaultyServer::builder()
             .ledger(ledger.clone())
@@ -51,8 +51,7 @@ impl Scripted {
 
     /// Winds up every connection, in a style that chance gives.
     pub(crate) fn go_away(&self, dice: &mut Dice) {
-        let styles =
-            [GoAwayStyle::TwoStep, GoAwayStyle::Final, GoAwayStyle::LowLast, GoAwayStyle::FinalUnanswered];
+        let styles = [GoAwayStyle::TwoStep, GoAwayStyle::Final, GoAwayStyle::LowLast, GoAwayStyle::FinalUnanswered];
         let reasons = [reason::NO_ERROR, reason::NO_ERROR, reason::ENHANCE_YOUR_CALM, reason::INTERNAL_ERROR];
         let goaway = GoAway::every(0).style(*dice.of(&styles)).reason(*dice.of(&reasons));
         self.server.go_away(goaway);
