@@ -160,6 +160,7 @@ pub mod reqwest;
 #[cfg(feature = "resume")]
 pub mod resume;
 pub mod retry;
+mod sync;
 mod timer;
 #[cfg(feature = "tonic")]
 pub mod tonic;

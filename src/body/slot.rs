@@ -1,7 +1,6 @@
 //! The place where a body lies, shared by the attempts that send it and by whoever may send it again.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
@@ -11,6 +10,10 @@ use tower::BoxError;
 use super::recording::Recording;
 use super::{SourceError, Superseded};
 use crate::body_use::BodyUse;
+use crate::sync::{Arc, Mutex, MutexGuard, clear_poison};
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// A number for each attempt; the newest owns the body.
 pub(super) type Epoch = u32;
@@ -66,7 +69,7 @@ impl<B> Shared<B> {
             // The source panicked while it was polled: nobody knows what it would give next.
             let mut slot = poisoned.into_inner();
             slot.source = Source::Failed(SourceError::new("the request body panicked".into()));
-            self.0.clear_poison();
+            clear_poison(&self.0);
             slot
         })
     }

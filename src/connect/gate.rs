@@ -12,7 +12,7 @@
 //! No IO of its own and no clock.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -21,6 +21,10 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
 
 use crate::health::{State, Wire};
+use crate::sync::{Mutex, MutexGuard};
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// See the [module](self).
 pub(super) struct Gate(Mutex<Inner>);

@@ -1,10 +1,14 @@
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use http::Request;
 
 use crate::fate::{Verdict, sources};
+use crate::sync::Mutex;
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// A request that was not sent, within the error that says so.
 ///
@@ -31,7 +35,7 @@ pub struct Unsent<B> {
 }
 
 impl<B> Unsent<B> {
-    pub(super) const fn new(request: Request<B>, verdict: Verdict) -> Self {
+    pub(super) fn new(request: Request<B>, verdict: Verdict) -> Self {
         Self { request: Mutex::new(Some(request)), verdict }
     }
 

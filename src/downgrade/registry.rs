@@ -1,7 +1,6 @@
 //! Every origin that was in trouble.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -12,6 +11,11 @@ use super::machine::{self, Machine, Outcome, Route, Settings};
 use super::snapshot::{OriginSnapshot, Snapshot, State};
 use crate::health::{Origin, Origins};
 use crate::retry::NextOverHttp1;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// What all parts share.
 pub(super) struct Hub {

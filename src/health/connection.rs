@@ -1,14 +1,13 @@
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::CaptureConnection;
-use slab::Slab;
 use tokio::time::Instant;
 
+use super::ended::Ended;
 use super::event::EventKind;
 use super::frame;
 use super::gate::{Standing, View};
@@ -19,6 +18,11 @@ use super::snapshot::{ConnectionSnapshot, Protocol};
 use super::streams::Truth;
 use super::streams::{Offer, Streams};
 use super::{Event, Origin};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// How long a GOAWAY of our own waits for the requests that are on their way to its connection, and then for its place.
 const SWITCH_WITHIN: Duration = Duration::from_millis(500);
@@ -76,8 +80,7 @@ struct Shared {
     /// Requests that came through the layer.
     assigned: AtomicU64,
     inner: Mutex<Inner>,
-    /// Who wants to know when it ends; `None` once it has.
-    waiting: Mutex<Option<Slab<Waker>>>,
+    end: Ended,
 }
 
 /// What changes as the connection is used.
@@ -147,7 +150,7 @@ impl Connection {
             sent: AtomicU64::new(0),
             assigned: AtomicU64::new(0),
             inner: Mutex::new(Inner::new(settings)),
-            waiting: Mutex::new(Some(Slab::new())),
+            end: Ended::new(),
         }))
     }
 
@@ -250,8 +253,7 @@ impl Connection {
         if effects.ended {
             self.0.site.disconnected(self.0.id);
             self.0.hub.keep_ended(self.snapshot());
-            let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-            waiting.into_iter().flatten().for_each(|(_, waker)| waker.wake());
+            self.0.end.tell();
         }
     }
 
@@ -416,21 +418,12 @@ impl Connection {
 
     /// Whether it has ended; if not, the task is woken when it does. `key` is the task's place among those who wait.
     pub(super) fn poll_ended(&self, key: &mut Option<usize>, cx: &Context<'_>) -> bool {
-        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(waiting) = waiting.as_mut() else { return true };
-        match key.and_then(|key| waiting.get_mut(key)) {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => *key = Some(waiting.insert(cx.waker().clone())),
-        }
-        false
+        self.0.end.poll(key, cx)
     }
 
     /// Gives a place among those who wait up.
     pub(super) fn leave(&self, key: usize) {
-        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let waker = waiting.as_mut().and_then(|waiting| waiting.try_remove(key));
-        drop(waiting);
-        drop(waker);
+        self.0.end.leave(key);
     }
 
     /// A request of this connection was ended that would have waited for ever.

@@ -8,11 +8,15 @@
 //! No clock and no IO: the socket half keeps a [`View`] of its connection up to date, the request half asks.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::ConnectionId;
+use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// As many streams as a client opens before it knows the peer's limit: RFC 9113, section 6.5.2, asks a peer for no less,
 /// and h2 opens no more.
@@ -44,7 +48,7 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             standing: AtomicU8::new(0),
             limit: AtomicU64::new(u64::MAX),

@@ -121,6 +121,7 @@ mod config;
 mod connection;
 mod connection_health;
 mod connector;
+mod ended;
 mod event;
 pub mod frame;
 mod future;

@@ -2,15 +2,19 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use super::Origin;
+use crate::sync::RwLock;
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// Origins are kept in this many maps, so that requests to different ones seldom meet at a lock.
-pub(super) const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = if cfg!(all(test, redial_loom)) { 1 } else { 16 };
 
 /// When a map holds this many origins, those that are of no use any more are forgotten.
-pub(super) const ORIGINS_PER_SHARD: usize = 256;
+pub(super) const ORIGINS_PER_SHARD: usize = if cfg!(all(test, redial_loom)) { 1 } else { 256 };
 
 /// A map of origins. A client with a million hosts does not fill the memory.
 pub(crate) struct Origins<T> {

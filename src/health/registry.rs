@@ -1,8 +1,7 @@
 //! Every live connection and every origin.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use http::Uri;
 use tokio::sync::broadcast;
@@ -15,6 +14,11 @@ use super::origins::Origins;
 use super::snapshot::{ConnectionSnapshot, FailureCount, OriginSnapshot, Snapshot};
 use super::{Connection, ConnectionId, Event, Origin};
 use crate::fate::Failure;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// How many ended connections are remembered.
 const ENDED: usize = 64;

@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Uri;
 use tokio::time::Instant;
 use tower::retry::budget::{Budget, TpsBudget};
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// Origins share this many budgets. A fixed number needs no map, no lock over all origins, and no memory that a caller
 /// with a million hosts could fill; two origins that meet in one budget share it, which is what a single budget for all
@@ -129,9 +133,14 @@ impl Floor {
     }
 
     fn withdraw(&self) -> bool {
+        self.withdraw_at(self.began.elapsed())
+    }
+
+    /// The same, so long after the beginning.
+    fn withdraw_at(&self, elapsed: Duration) -> bool {
         let Some(interval) = self.interval else { return false };
         let saved_up = TTL.as_nanos() as u64;
-        let now = saved_up.saturating_add(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        let now = saved_up.saturating_add(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
         self.spent
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |spent| {
                 spent.max(now - saved_up).checked_add(interval).filter(|spent| *spent <= now)

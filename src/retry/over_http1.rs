@@ -1,7 +1,11 @@
 //! How a layer below says that the next attempt goes over HTTP/1.1.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, atomic};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+
+#[cfg(all(test, redial_loom))]
+mod models;
 
 /// Request extension on each attempt: by it [`downgrade`](crate::downgrade) below tells the layer, beside an error that stays as
 /// it is, that HTTP_1_1_REQUIRED will not be met again.
@@ -9,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct NextOverHttp1(Arc<AtomicBool>);
 
 /// Whether anybody in this process might say it: a request that nobody asks for it costs nothing.
-static SOMEBODY_SAYS: AtomicBool = AtomicBool::new(false);
+static SOMEBODY_SAYS: atomic::AtomicBool = atomic::AtomicBool::new(false);
 
 impl NextOverHttp1 {
     /// Somebody will say it, from the next request on.
