@@ -62,12 +62,13 @@ impl View {
         let standing = standing as u8;
         let limit = limit.map_or(u64::MAX, u64::from);
         let open = u32::try_from(open).unwrap_or(u32::MAX);
+        // How it stands comes last: a connection whose SETTINGS have come is never seen without their limit.
         let before = (
-            self.standing.swap(standing, Ordering::SeqCst),
             self.limit.swap(limit, Ordering::SeqCst),
             self.open.swap(open, Ordering::SeqCst),
+            self.standing.swap(standing, Ordering::SeqCst),
         );
-        before.0 != standing || before.1 != limit || before.2 > open
+        before.0 != limit || before.1 > open || before.2 != standing
     }
 
     fn standing(&self) -> Standing {

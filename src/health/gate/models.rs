@@ -154,6 +154,24 @@ fn one_that_is_not_http2_lets_everybody_in() {
     is_let_in_when((Standing::New, None, 100), (Standing::Ungated, None, 0));
 }
 
+/// Q4: what is published with the peer's SETTINGS is seen in a state of before or after, never as an open connection without a
+/// limit.
+#[test]
+fn while_the_limit_becomes_known_no_more_are_let_in() {
+    in_every_order(|| {
+        let (gate, view) = (Arc::new(Gate::new(1)), Arc::new(View::new()));
+        gate.connected(ID, Arc::clone(&view));
+        assert_eq!(gate.try_enter(), Some(Pass::Counted));
+        let second = thread::spawn({
+            let gate = Arc::clone(&gate);
+            move || gate.try_enter()
+        });
+        view.publish(Standing::Open, Some(1), 1);
+        gate.learned(Some(1));
+        assert_eq!(second.join().unwrap(), None);
+    });
+}
+
 /// A connection that goes away lets those in who waited for it: they find out what the next one allows.
 #[test]
 fn who_waits_for_a_connection_that_is_lost_goes_to_the_next() {
