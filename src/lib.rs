@@ -154,6 +154,7 @@ pub mod fuzzing;
 pub mod guide;
 pub mod health;
 mod hyper_io;
+mod jitter;
 mod over_http1;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
@@ -169,6 +170,8 @@ pub use self::body::ReplayBody;
 pub use self::downgrade::{Downgrade, DowngradeLayer};
 pub use self::fate::{BodyUse, Cause, Failure, Fate};
 pub use self::health::{ConnectionHealth, ConnectionHealthLayer};
+#[doc(hidden)]
+pub use self::jitter::seed_jitter;
 pub use self::retry::{RetryOnCanceled, RetryOnCanceledLayer};
 
 /// The README's snippets, compiled.

@@ -5,7 +5,6 @@ use std::sync::{Arc, PoisonError};
 
 use http::Uri;
 use tokio::sync::broadcast;
-use tower::util::rng::{HasherRng, Rng};
 
 use super::config::Config;
 use super::event::EventKind;
@@ -14,6 +13,7 @@ use super::origins::Origins;
 use super::snapshot::{ConnectionSnapshot, FailureCount, OriginSnapshot, Snapshot};
 use super::{Connection, ConnectionId, Event, Origin};
 use crate::fate::Failure;
+use crate::jitter;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -74,7 +74,7 @@ impl Hub {
     pub(super) fn connected(self: &Arc<Self>, origin: &Origin) -> Connection {
         let id = ConnectionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let site = self.site(origin);
-        let settings = self.config.settings(HasherRng::new().next_f64());
+        let settings = self.config.settings(jitter::random());
         let connection = Connection::new(id, Arc::clone(self), Arc::clone(&site), settings);
         site.connected(&connection);
         self.emit(Event { connection: id, origin: origin.clone(), kind: EventKind::Opened });

@@ -9,7 +9,6 @@ use bytes::{Buf, Bytes};
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
-use tower::util::rng::{HasherRng, Rng};
 use tower::{BoxError, Service};
 
 use super::came_from::CameFrom;
@@ -23,6 +22,7 @@ use super::{Incomplete, Progress, Why, range};
 use crate::body::{Whole, WrongLength};
 use crate::body_use::BodyUse;
 use crate::fate::{Cause, Failure, Fate, sources};
+use crate::jitter;
 use crate::timer::can_wait;
 
 /// All that a download needs beside the body that is being read.
@@ -192,7 +192,7 @@ where
 
     /// Waits for the next attempt; gives up for this reason where there were too many that brought nothing.
     fn wait_or(&mut self, exhausted: Why) -> Result<(), Incomplete> {
-        let wait = match self.download.wait(&self.config.rules, HasherRng::new().next_f64()) {
+        let wait = match self.download.wait(&self.config.rules, jitter::random()) {
             Ok(wait) if wait.is_zero() || can_wait() => wait,
             Ok(_) => return Err(self.stop(Why::NoTimer)),
             Err(Why::NoProgress) => return Err(self.stop(exhausted)),

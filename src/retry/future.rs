@@ -9,7 +9,6 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
-use tower::util::rng::{HasherRng, Rng};
 
 use super::event::{Decision, Event, Stop};
 use super::grpc;
@@ -22,6 +21,7 @@ use super::{AsError, Attempt, Attempts, ResendCount, Resendable, Treatment};
 use crate::body::SourceError;
 use crate::body_use::BodyUse;
 use crate::fate::{Cause, Failure, Fate};
+use crate::jitter;
 use crate::timer::can_wait;
 
 pin_project! {
@@ -286,7 +286,7 @@ impl Exchange {
             timeout: self.timeout,
             past: self.past,
         };
-        let plan = self.config.policy.decide(&case, HasherRng::new().next_f64())?;
+        let plan = self.config.policy.decide(&case, jitter::random())?;
         // Where nothing has to be waited for, no timer is needed.
         if !plan.wait.is_zero() && !can_wait() {
             return Err(Stop::NoTimer);

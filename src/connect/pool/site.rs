@@ -12,13 +12,13 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tower::util::rng::{HasherRng, Rng};
 
 use super::builder::Config;
 use crate::connect::gate::News;
 use crate::connect::{Error, Http2Connection};
 use crate::fate::{Cause, Failure, Fate, Verdict};
 use crate::health::{self, State};
+use crate::jitter;
 
 /// How long one that drains counts against the maximum.
 const LINGER: Duration = Duration::from_secs(1);
@@ -481,7 +481,7 @@ impl<B: 'static> Inner<B> {
         let (first, most) = config.backoff;
         let wait = first.saturating_mul(1 << self.failures.min(20)).min(most);
         self.failures = self.failures.saturating_add(1);
-        self.not_before = now.checked_add(wait.mul_f64(0.5 + HasherRng::new().next_f64() / 2.0));
+        self.not_before = now.checked_add(wait.mul_f64(0.5 + jitter::random() / 2.0));
     }
 
     /// Whether there is nothing to wait for just now.
