@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BTreeMap, BinaryHeap, VecDeque},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -33,8 +33,11 @@ pub(crate) struct Conn {
     /// What to write. The IO takes it from the front.
     pub(crate) out: BytesMut,
     headers: HeaderReader,
-    streams: HashMap<u32, Stream>,
+    /// In the order in which they came, so that a run can be repeated.
+    streams: BTreeMap<u32, Stream>,
     receive: ReceiveWindow,
+    /// The client knows our SETTINGS: until then it may send as if there were none (RFC 9113, 6.9.3).
+    acknowledged: bool,
     limits: SendLimits,
     /// Streams that have something to send and a window to send it in, in turn.
     sending: VecDeque<u32>,
@@ -104,8 +107,9 @@ impl Conn {
         let mut conn = Self {
             out,
             headers: HeaderReader::default(),
-            streams: HashMap::new(),
+            streams: BTreeMap::new(),
             receive,
+            acknowledged: false,
             limits: SendLimits::default(),
             sending: VecDeque::new(),
             timers: BinaryHeap::new(),
@@ -354,6 +358,7 @@ impl Conn {
                 Frame::Settings { ack: true, values: Vec::new() }.encode(&mut self.out);
                 self.unblock_all();
             }
+            Frame::Settings { ack: true, .. } => self.acknowledged = true,
             Frame::Ping { ack: false, payload } => {
                 self.shared.counts.client_pings.fetch_add(1, Ordering::Relaxed);
                 Frame::Ping { ack: true, payload }.encode(&mut self.out);
@@ -395,7 +400,7 @@ impl Conn {
             return self.violation(reason::PROTOCOL_ERROR, format!("DATA on idle stream {id}"));
         }
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        if !stream.receive.take(flow) {
+        if !stream.receive.take(flow) && self.acknowledged {
             return self.violation(reason::FLOW_CONTROL_ERROR, format!("more data than the window of stream {id}"));
         }
         if !data.is_empty() {

@@ -28,9 +28,10 @@ use super::{
     faults::{Cut, Fault, GoAway, Plan, ProcessAt},
     faulty_conn::Conn,
     faulty_h1,
+    faulty_service::FaultyService,
     ledger::Ledger,
     message::{Received, Reply},
-    socket::Socket,
+    socket::{Socket, Transport},
     tls::{self, Identity},
     wire::{Frame, PREFACE, reason},
 };
@@ -73,6 +74,46 @@ pub(crate) struct Shared {
     /// Whether the one connection that falls silent has been found.
     pub(crate) silent_once: AtomicBool,
     pub(crate) violations: Mutex<Vec<String>>,
+}
+
+impl Shared {
+    fn new(plan: Plan, ledger: Ledger) -> Self {
+        Self {
+            plan,
+            ledger,
+            counts: Counts::default(),
+            requests: AtomicU64::new(0),
+            used_connections: AtomicU64::new(0),
+            silent_once: AtomicBool::new(false),
+            violations: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counts = &self.counts;
+        Counters {
+            connections: get(&counts.connections),
+            open_connections: get(&counts.open_connections),
+            idle_connections: get(&counts.idle_connections),
+            streams: get(&counts.streams),
+            max_open: get(&counts.max_open),
+            answered: get(&counts.answered),
+            refused: get(&counts.refused),
+            over_limit: get(&counts.over_limit),
+            ignored: get(&counts.ignored),
+            resets: get(&counts.resets),
+            goaways: get(&counts.goaways),
+            cuts: get(&counts.cuts),
+            silenced: get(&counts.silenced),
+            stalled: get(&counts.stalled),
+            client_resets: get(&counts.client_resets),
+            client_goaways: get(&counts.client_goaways),
+            client_pings: get(&counts.client_pings),
+            http1_connections: get(&counts.http1_connections),
+            http1_requests: get(&counts.http1_requests),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +184,7 @@ pub struct Counters {
 }
 
 #[derive(Clone, Debug)]
-enum Command {
+pub(crate) enum Command {
     GoAway(GoAway),
     Cut(Cut),
 }
@@ -198,31 +239,8 @@ impl FaultyServer {
 
     /// What it did so far.
     pub fn counters(&self) -> Counters {
-        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let counts = &self.shared.counts;
-        Counters {
-            connections: get(&counts.connections),
-            open_connections: get(&counts.open_connections),
-            idle_connections: get(&counts.idle_connections),
-            streams: get(&counts.streams),
-            max_open: get(&counts.max_open),
-            answered: get(&counts.answered),
-            refused: get(&counts.refused),
-            over_limit: get(&counts.over_limit),
-            ignored: get(&counts.ignored),
-            resets: get(&counts.resets),
-            goaways: get(&counts.goaways),
-            cuts: get(&counts.cuts),
-            silenced: get(&counts.silenced),
-            stalled: get(&counts.stalled),
-            client_resets: get(&counts.client_resets),
-            client_goaways: get(&counts.client_goaways),
-            client_pings: get(&counts.client_pings),
-            http1_connections: get(&counts.http1_connections),
-            http1_requests: get(&counts.http1_requests),
-        }
+        self.shared.counters()
     }
-
     /// What clients did against the protocol. Such a connection got a GOAWAY with the error and was closed.
     pub fn violations(&self) -> Vec<String> {
         self.shared.violations.lock().unwrap().clone()
@@ -370,17 +388,14 @@ impl Builder {
         self
     }
 
+    /// Leaves it without a listener: it is given its connections, and speaks HTTP/2 in the clear.
+    pub fn service(self) -> FaultyService {
+        FaultyService::new(Arc::new(Shared::new(self.plan, self.ledger)))
+    }
+
     /// Starts it on the current runtime.
     pub async fn start(self) -> FaultyServer {
-        let shared = Arc::new(Shared {
-            plan: self.plan,
-            ledger: self.ledger,
-            counts: Counts::default(),
-            requests: AtomicU64::new(0),
-            used_connections: AtomicU64::new(0),
-            silent_once: AtomicBool::new(false),
-            violations: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(self.plan, self.ledger));
         let alpn: &[&[u8]] = if self.http1 { &[tls::H2, tls::HTTP_1_1] } else { &[tls::H2] };
         let acceptor = self.identity.as_ref().map(|identity| identity.acceptor(alpn));
         let (commands, receiver) = watch::channel(None);
@@ -460,7 +475,11 @@ impl Drop for Open {
     }
 }
 
-async fn serve(mut socket: Socket, mut conn: Conn, mut commands: watch::Receiver<Option<Command>>) -> io::Result<()> {
+pub(crate) async fn serve<T: Transport>(
+    mut socket: T,
+    mut conn: Conn,
+    mut commands: watch::Receiver<Option<Command>>,
+) -> io::Result<()> {
     let mut input = BytesMut::with_capacity(READ_SIZE);
     let mut scratch = vec![0; READ_SIZE];
     let mut preface = false;
@@ -547,8 +566,8 @@ enum Turn {
 
 /// Writes and reads at once: a server that does one after the other, and a client that does too, can wait for each
 /// other for ever.
-fn turn(
-    socket: &mut Socket,
+fn turn<T: Transport>(
+    socket: &mut T,
     conn: &mut Conn,
     unflushed: &mut bool,
     scratch: &mut [u8],

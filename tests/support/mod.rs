@@ -19,6 +19,7 @@ pub mod faults;
 mod faulty_conn;
 mod faulty_h1;
 pub mod faulty_server;
+mod faulty_service;
 pub mod files;
 pub mod flow;
 pub mod h1_script;
@@ -36,11 +37,12 @@ pub use self::{
     cutting::{CutOff, CuttingProxy},
     faults::{Cut, Fault, GoAway, GoAwayStyle, ProcessAt},
     faulty_server::{Counters, FaultyServer},
+    faulty_service::FaultyService,
     h1_script::H1Conn,
     h2_script::{End, Event, H2Conn, ReceivedBody},
     ledger::{Ledger, REQUEST_ID},
     message::{Received, Reply},
     script::{NobodyListens, ScriptedServer},
-    socket::Socket,
+    socket::{Socket, Transport},
     wire::{Frame, reason, setting},
 };

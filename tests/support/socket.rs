@@ -22,6 +22,18 @@ pub enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// What a server's connection goes over.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// Ends the connection with a TCP RST: what was sent but not yet read may be lost at the other side.
+    fn abort(self);
+}
+
+impl Transport for Socket {
+    fn abort(self) {
+        Self::abort(self);
+    }
+}
+
 impl Socket {
     /// Sets up what every server here wants, and shakes hands if there is an acceptor.
     ///

@@ -1,0 +1,54 @@
+//! A [`FaultyServer`](super::FaultyServer) that is given its connections: for transports that are no sockets.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::sync::watch;
+
+use super::{
+    faults::{Cut, GoAway},
+    faulty_conn::Conn,
+    faulty_server::{Command, Counters, Shared, serve},
+    socket::Transport,
+};
+
+/// A clone is a handle to the same server. See [`Builder::service`](super::faulty_server::Builder::service).
+#[derive(Clone, Debug)]
+pub struct FaultyService {
+    shared: Arc<Shared>,
+    commands: watch::Sender<Option<Command>>,
+}
+
+impl FaultyService {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, commands: watch::Sender::new(None) }
+    }
+
+    /// Serves a connection until it ends.
+    pub fn serve<T: Transport>(&self, transport: T) -> impl Future<Output = ()> + use<T> {
+        let (shared, commands) = (Arc::clone(&self.shared), self.commands.subscribe());
+        async move {
+            // A connection that is lost is no error of a server's.
+            let _ = serve(transport, Conn::new(shared), commands).await;
+        }
+    }
+
+    /// What it did so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.counters()
+    }
+
+    /// What clients did against the protocol. Such a connection got a GOAWAY with the error and was closed.
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.violations.lock().unwrap().clone()
+    }
+
+    /// Winds up every connection that is open now; of `goaway` the style, code and debug data count.
+    pub fn go_away(&self, goaway: GoAway) {
+        self.commands.send_replace(Some(Command::GoAway(goaway)));
+    }
+
+    /// Cuts every connection that is open now.
+    pub fn cut(&self, how: Cut) {
+        self.commands.send_replace(Some(Command::Cut(how)));
+    }
+}
