@@ -2,9 +2,8 @@
 
 use std::{future::Future, sync::Arc};
 
-use tokio::sync::watch;
-
 use super::{
+    commands::Commands,
     faults::{Cut, GoAway},
     faulty_conn::Conn,
     faulty_server::{Command, Counters, Shared, serve},
@@ -15,12 +14,12 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct FaultyService {
     shared: Arc<Shared>,
-    commands: watch::Sender<Option<Command>>,
+    commands: Commands<Command>,
 }
 
 impl FaultyService {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, commands: watch::Sender::new(None) }
+        Self { shared, commands: Commands::default() }
     }
 
     /// Serves a connection until it ends.
@@ -44,11 +43,11 @@ impl FaultyService {
 
     /// Winds up every connection that is open now; of `goaway` the style, code and debug data count.
     pub fn go_away(&self, goaway: GoAway) {
-        self.commands.send_replace(Some(Command::GoAway(goaway)));
+        self.commands.tell(Command::GoAway(goaway));
     }
 
     /// Cuts every connection that is open now.
     pub fn cut(&self, how: Cut) {
-        self.commands.send_replace(Some(Command::Cut(how)));
+        self.commands.tell(Command::Cut(how));
     }
 }

@@ -13,6 +13,7 @@
 pub mod bodies;
 pub mod bound;
 pub mod clients;
+pub mod commands;
 pub mod cutting;
 pub mod example;
 pub mod faults;
