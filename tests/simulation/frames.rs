@@ -32,7 +32,8 @@ pub(crate) fn service(plan: &FramesPlan, seed: u64, calm: bool, oracle: &Oracle)
         .goaway_in_turn(goaways)
         .choose(move |received, nth| {
             let mut dice = Dice::new(seed, nth);
-            let fault = dice.percent(percent).then(|| fault(permanent, &mut dice))?;
+            let is_file = received.path.starts_with("/files/");
+            let fault = dice.percent(percent).then(|| fault(is_file, permanent, &mut dice))?;
             oracle.note_at(now(), format_args!("{}: meets {fault:?}", received.id));
             oracle.count(label(&fault), 1);
             Some(fault)
@@ -40,7 +41,8 @@ pub(crate) fn service(plan: &FramesPlan, seed: u64, calm: bool, oracle: &Oracle)
         .service()
 }
 
-fn fault(permanent: bool, dice: &mut Dice) -> Fault {
+/// A file's body breaks more often than not.
+fn fault(is_file: bool, permanent: bool, dice: &mut Dice) -> Fault {
     let processed = dice.percent(50);
     let how = dice.pick(&[Cut::Fin, Cut::Rst]);
     let after = dice.size(0, 100_000);
@@ -50,7 +52,8 @@ fn fault(permanent: bool, dice: &mut Dice) -> Fault {
         &[reason::CANCEL, reason::INTERNAL_ERROR][..]
     };
     let reason = dice.pick(wanted);
-    match dice.between(0, 13) {
+    let least = if is_file && dice.percent(70) { 6 } else { 0 };
+    match dice.between(least, if least > 0 { 10 } else { 13 }) {
         0..4 => Fault::Refuse,
         4..6 => Fault::Cut { how, processed },
         6..8 => Fault::CutBody { after, how },

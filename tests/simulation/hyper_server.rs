@@ -13,9 +13,10 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::watch;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::asked;
@@ -23,11 +24,22 @@ use crate::content::{Content, Shape};
 use crate::dice::Dice;
 use crate::oracle::{Oracle, now};
 use crate::schedule::HyperPlan;
+use crate::support::commands::Commands;
 use crate::support::{REQUEST_ID, Received};
 use crate::transport::Tcp;
 
 /// How long a connection that is wound up may take, and then it is closed.
 const LINGER: Duration = Duration::from_millis(800);
+
+/// Runs what hyper wants to run: see [`Server::run`](crate::server::Server::run).
+#[derive(Clone, Copy, Debug)]
+struct Local;
+
+impl<F: Future<Output = ()> + 'static> Executor<F> for Local {
+    fn execute(&self, future: F) {
+        spawn_local(future);
+    }
+}
 
 /// One server, over all the times that it was started.
 #[derive(Clone, Debug)]
@@ -38,12 +50,11 @@ pub(crate) struct HyperServer {
     requests: Arc<AtomicU64>,
     oracle: Oracle,
     /// What its connections are told to do.
-    pub(crate) commands: watch::Sender<Command>,
+    pub(crate) commands: Commands<Command>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    Serve,
     WindUp,
     Close,
 }
@@ -61,7 +72,7 @@ enum Fault {
 
 impl HyperServer {
     pub(crate) fn new(plan: HyperPlan, seed: u64, faults_end: Duration, oracle: &Oracle) -> Self {
-        let (requests, commands) = (Arc::default(), watch::Sender::new(Command::Serve));
+        let (requests, commands) = (Arc::default(), Commands::default());
         Self { plan, seed, faults_end, requests, oracle: oracle.clone(), commands }
     }
 
@@ -74,7 +85,7 @@ impl HyperServer {
             counting.fetch_add(1, Ordering::Relaxed);
             server.clone().answer(request)
         });
-        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let mut builder = hyper::server::conn::http2::Builder::new(Local);
         builder.timer(TokioTimer::new()).max_concurrent_streams(self.plan.max_streams);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(tcp), service));
         // Until it ends, or is to be wound up.
@@ -91,9 +102,9 @@ impl HyperServer {
                 biased;
                 changed = commands.changed() => match *commands.borrow_and_update() {
                     _ if changed.is_err() => break true,
-                    Command::Serve => {}
-                    Command::WindUp => break false,
-                    Command::Close => break true,
+                    None => {}
+                    Some(Command::WindUp) => break false,
+                    Some(Command::Close) => break true,
                 },
                 ended = turn => break ended,
             }
@@ -116,9 +127,9 @@ impl HyperServer {
                 biased;
                 changed = commands.changed() => match *commands.borrow_and_update() {
                     _ if changed.is_err() => return,
-                    Command::Serve => {}
-                    Command::WindUp => connection.as_mut().graceful_shutdown(),
-                    Command::Close => return,
+                    None => {}
+                    Some(Command::WindUp) => connection.as_mut().graceful_shutdown(),
+                    Some(Command::Close) => return,
                 },
                 _ = connection.as_mut() => return,
             }
@@ -136,6 +147,11 @@ impl HyperServer {
             1 => Fault::BreakBody { after: dice.size(0, 100_000) },
             _ => Fault::Slow(dice.millis(50, 600)),
         })
+    }
+
+    /// A file takes its time, so that it may be cut in the middle.
+    const fn shape(&self, len: usize) -> Shape {
+        if len < 1_024 { Shape::small(len) } else { Shape { parts: 6, pause: self.plan.pause, ..Shape::small(len) } }
     }
 
     fn answer(self, request: Request<Incoming>) -> BoxFuture<'static, Result<Response<Content>, io::Error>> {
@@ -182,7 +198,7 @@ impl HyperServer {
             }
             let body = match fault {
                 Some(Fault::BreakBody { after }) => Content::broken_after(&reply.body, after),
-                _ => Content::new(reply.body.clone(), Shape { parts: 4, ..Shape::small(reply.body.len()) }),
+                _ => Content::new(reply.body.clone(), self.shape(reply.body.len())),
             };
             response.body(body).map_err(io::Error::other)
         })

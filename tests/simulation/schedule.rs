@@ -77,6 +77,8 @@ pub(crate) struct HyperPlan {
     pub(crate) graceful_after: Option<u32>,
     pub(crate) fault_percent: u64,
     pub(crate) delay: Duration,
+    /// Between the parts of a file.
+    pub(crate) pause: Duration,
     /// Answers before it has read the body.
     pub(crate) early: bool,
 }
@@ -210,6 +212,7 @@ fn server(flavour: Flavour, dice: &mut Dice) -> ServerPlan {
             graceful_after: dice.maybe(60, &[3, 5, 8, 20]),
             fault_percent: dice.pick(&[0, 5, 15]),
             delay,
+            pause: dice.millis(0, 40),
             early: dice.percent(20),
         });
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::task::spawn_local;
 use turmoil::net::TcpListener;
 
 use crate::frames;
@@ -37,6 +38,7 @@ impl Server {
                 graceful_after: None,
                 fault_percent: *fault_percent,
                 delay: *delay,
+                pause: *delay / 4,
                 early: false,
             },
         };
@@ -45,6 +47,9 @@ impl Server {
     }
 
     /// Runs until the host crashes.
+    ///
+    /// Its tasks are local ones: in a crash these go in their order, others in one that depends on how many tasks there ever were
+    /// in this process (tokio 1.54, `runtime/task/list.rs`).
     pub(crate) async fn run(self) -> turmoil::Result {
         let frames = match &self.plan {
             ServerPlan::Frames(plan) => {
@@ -64,12 +69,12 @@ impl Server {
                 accepted = http2.accept() => {
                     let tcp = Tcp(accepted?.0);
                     match &frames {
-                        Some(frames) => tokio::spawn(frames.serve(tcp)),
-                        None => tokio::spawn(self.hyper.clone().serve2(tcp)),
+                        Some(frames) => spawn_local(frames.serve(tcp)),
+                        None => spawn_local(self.hyper.clone().serve2(tcp)),
                     };
                 }
                 accepted = http1.accept() => {
-                    tokio::spawn(self.hyper.clone().serve1(Tcp(accepted?.0)));
+                    spawn_local(self.hyper.clone().serve1(Tcp(accepted?.0)));
                 }
             }
         }
@@ -80,7 +85,7 @@ impl Server {
         if let Some(frames) = self.frames.lock().unwrap().last() {
             frames.go_away(GoAway::every(1).style(style));
         }
-        self.hyper.commands.send_replace(Command::WindUp);
+        self.hyper.commands.tell(Command::WindUp);
     }
 
     /// Closes all connections.
@@ -88,7 +93,7 @@ impl Server {
         if let Some(frames) = self.frames.lock().unwrap().last() {
             frames.cut(Cut::Fin);
         }
-        self.hyper.commands.send_replace(Command::Close);
+        self.hyper.commands.tell(Command::Close);
     }
 
     /// Tells what it saw: what a client did against the protocol is the client's defect.
