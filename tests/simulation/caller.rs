@@ -90,7 +90,7 @@ impl Caller {
         for (name, value) in asked::fields(&id, seed, data.len()) {
             request = request.header(name, value);
         }
-        let request = request.body(Content::new(data, plan.body)).expect("a method, a URI and fields");
+        let request = request.body(Content::new(&data, plan.body)).expect("a method, a URI and fields");
         let bound = if plan.file.is_some() { BOUND_OF_DOWNLOAD } else { BOUND };
         let began = now();
         self.oracle.sent(

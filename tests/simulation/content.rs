@@ -43,7 +43,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub(crate) fn new(data: Bytes, shape: Shape) -> Self {
+    pub(crate) fn new(data: &Bytes, shape: Shape) -> Self {
         let size = data.len().div_ceil(shape.parts.max(1)).max(1);
         let parts = (0..data.len()).step_by(size).map(|at| data.slice(at..(at + size).min(data.len())));
         Self {
@@ -58,7 +58,7 @@ impl Content {
     /// Announces all of it, gives so many bytes, and fails.
     pub(crate) fn broken_after(data: &Bytes, bytes: usize) -> Self {
         let given = data.slice(..bytes.min(data.len()));
-        Self { left: data.len() as u64, breaks: true, ..Self::new(given, Shape::small(bytes)) }
+        Self { left: data.len() as u64, breaks: true, ..Self::new(&given, Shape::small(bytes)) }
     }
 }
 

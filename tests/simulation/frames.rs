@@ -46,12 +46,8 @@ fn fault(is_file: bool, permanent: bool, dice: &mut Dice) -> Fault {
     let processed = dice.percent(50);
     let how = dice.pick(&[Cut::Fin, Cut::Rst]);
     let after = dice.size(0, 100_000);
-    let wanted = if permanent {
-        &[reason::CANCEL, reason::INTERNAL_ERROR, reason::PROTOCOL_ERROR, reason::HTTP_1_1_REQUIRED][..]
-    } else {
-        &[reason::CANCEL, reason::INTERNAL_ERROR][..]
-    };
-    let reason = dice.pick(wanted);
+    let may = [reason::CANCEL, reason::INTERNAL_ERROR, reason::PROTOCOL_ERROR, reason::HTTP_1_1_REQUIRED];
+    let reason = dice.pick(if permanent { &may[..] } else { &may[..2] });
     let least = if is_file && dice.percent(70) { 6 } else { 0 };
     match dice.between(least, if least > 0 { 10 } else { 13 }) {
         0..4 => Fault::Refuse,

@@ -31,6 +31,8 @@ pub(crate) struct Client {
     pub(crate) per_try: bool,
     /// Its server gives answers that no resend can help.
     pub(crate) permanent: bool,
+    /// It goes over to HTTP/1.1 where that is wanted.
+    pub(crate) downgrades: bool,
     /// Its service says that it is not ready when it cannot connect.
     pub(crate) readies: bool,
 }

@@ -198,7 +198,7 @@ impl HyperServer {
             }
             let body = match fault {
                 Some(Fault::BreakBody { after }) => Content::broken_after(&reply.body, after),
-                _ => Content::new(reply.body.clone(), self.shape(reply.body.len())),
+                _ => Content::new(&reply.body, self.shape(reply.body.len())),
             };
             response.body(body).map_err(io::Error::other)
         })

@@ -138,7 +138,8 @@ fn wrongly_stopped(request: &Request, client: &Client, stop: Stop) -> Option<&'s
 /// What the servers were told to say that no resend can help.
 fn may_be_permanent(cause: Cause, client: &Client) -> bool {
     match cause {
-        Cause::Reset { reason: Reason::PROTOCOL_ERROR } | Cause::Http11Required => client.permanent,
+        Cause::Reset { reason: Reason::PROTOCOL_ERROR } => client.permanent,
+        Cause::Http11Required => client.permanent && !client.downgrades,
         // A connection's first stream, and an error's code: another connection will say the same.
         Cause::GoAway { reason } => reason != Reason::NO_ERROR,
         _ => false,

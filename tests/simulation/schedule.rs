@@ -193,9 +193,15 @@ impl Plan {
             70..85 => Flavour::Downloads,
             _ => Flavour::Uploads,
         };
-        let servers: Vec<_> = (0..dice.between(1, 2)).map(|_| server(flavour, &mut dice)).collect();
+        let mut servers: Vec<_> = (0..dice.between(1, 2)).map(|_| server(flavour, &mut dice)).collect();
         let count = if flavour == Flavour::Storm { 1 } else { dice.between(1, 2) };
         let clients: Vec<_> = (0..count as usize).map(|at| client(flavour, at % servers.len(), &mut dice)).collect();
+        for client in clients.iter().filter(|client| client.stack == Stack::Downgrade) {
+            if let ServerPlan::Frames(server) = &mut servers[client.server] {
+                // What it is there for.
+                (server.permanent, server.fault_percent) = (true, server.fault_percent.max(15));
+            }
+        }
         let faults_end = Duration::from_millis(if flavour == Flavour::Storm { 4_000 } else { 2_500 });
         let faults = faults(flavour, &servers, &clients, faults_end, &mut dice);
         let latency = (Duration::from_millis(1), dice.millis(2, 20));

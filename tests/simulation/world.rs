@@ -136,6 +136,7 @@ fn told(client: &ClientPlan, server: &ServerPlan) -> Client {
         retry_for: client.retry_for,
         per_try: client.per_try.is_some(),
         permanent,
+        downgrades: client.stack == Stack::Downgrade,
         readies: client.stack == Stack::Reconnect,
     }
 }
