@@ -11,17 +11,19 @@ fn origin() -> Origin {
     Origin::of(&"https://origin".parse().unwrap()).unwrap()
 }
 
-/// Runs it in two threads, for an origin that two deaths in a row downgrade.
-fn at_once(happen: impl Fn(&Hub) + Copy + Send + Sync + 'static) -> Arc<Hub> {
+/// Runs it in two threads, for an origin that two deaths in a row downgrade. Gives what was told of it too.
+fn at_once(happen: impl Fn(&Hub) + Copy + Send + Sync + 'static) -> (Arc<Hub>, Vec<EventKind>) {
     let hub = Arc::new(Hub::new(Settings { after: Some((2, Duration::MAX)), ..Settings::default() }, 16));
     hub.fall_back();
+    let mut events = hub.subscribe();
     let other = thread::spawn({
         let hub = Arc::clone(&hub);
         move || happen(&hub)
     });
     happen(&hub);
     other.join().unwrap();
-    hub
+    let told = std::iter::from_fn(|| events.try_recv().ok()).map(|event| event.kind).collect();
+    (hub, told)
 }
 
 fn count(hub: &Hub) -> (usize, u64) {
@@ -33,7 +35,8 @@ fn count(hub: &Hub) -> (usize, u64) {
 #[test]
 fn those_who_are_told_at_once_downgrade_once() {
     with_preemptions(3, || {
-        let hub = at_once(|hub| hub.required(&origin()));
+        let (hub, told) = at_once(|hub| hub.required(&origin()));
+        assert!(matches!(*told, [EventKind::Downgraded { .. }]), "{told:?}");
         assert_eq!(count(&hub), (0, 1));
         assert!(hub.is_downgraded(&origin()));
     });
@@ -43,7 +46,8 @@ fn those_who_are_told_at_once_downgrade_once() {
 #[test]
 fn connections_that_die_at_once_are_one_death() {
     with_preemptions(3, || {
-        let hub = at_once(|hub| hub.died(&origin(), 0));
+        let (hub, told) = at_once(|hub| hub.died(&origin(), 0));
+        assert!(matches!(*told, [EventKind::Died { in_a_row: 1 }]), "{told:?}");
         assert_eq!(count(&hub), (1, 0));
         hub.died(&origin(), hub.epoch(&origin()));
         assert_eq!(count(&hub), (0, 1), "the next is the second");

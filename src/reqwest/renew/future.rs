@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 use reqwest::{Client, Error, Request, Response};
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tower::Service;
 
-use super::shared::{Shared, Wish};
+use super::shared::Shared;
+use super::turns::{Rebuilding, Wish};
 use crate::fate::{BodyUse, Cause, Failure, connect_info};
 use crate::health::Origin;
 use crate::timer::can_wait;
@@ -61,8 +61,8 @@ impl Future for Renewing {
                         return Poll::Ready(Ok(response));
                     }
                     Err(error) => match heed(&error, this.origin.as_ref(), *this.generation, this.shared) {
-                        Wish::UnderWay(ended) if can_wait() => {
-                            let wait = Box::pin(wait(ended, this.shared.settings.patience));
+                        Wish::UnderWay(rebuilding) if can_wait() => {
+                            let wait = Box::pin(wait(rebuilding, this.shared.settings.patience));
                             this.state.set(State::Waiting { error: Some(error), wait });
                         }
                         Wish::UnderWay(_) | Wish::Declined => {
@@ -83,9 +83,9 @@ impl Future for Renewing {
     }
 }
 
-async fn wait(mut ended: watch::Receiver<u64>, patience: std::time::Duration) {
+async fn wait(rebuilding: Rebuilding, patience: std::time::Duration) {
     // Either way the caller gets the error that there is.
-    let _ = timeout(patience, ended.changed()).await;
+    let _ = timeout(patience, rebuilding.ended()).await;
 }
 
 /// What an error says of the client's connections.

@@ -6,6 +6,7 @@ mod shared;
 mod suspects;
 #[cfg(feature = "tracing")]
 mod trace;
+mod turns;
 
 use std::fmt;
 use std::sync::Arc;

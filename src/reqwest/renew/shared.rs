@@ -1,17 +1,16 @@
 //! What all clones of a [`Renew`](super::Renew) share, and how it is rebuilt.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::thread;
 
 use reqwest::Client;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::time::Instant;
 use tower::BoxError;
 
 use super::builder::{RenewBuilder, Renewal};
 use super::suspects::Suspects;
+use super::turns::{Current, Turns, Wish};
 
 type MakeFn = dyn Fn() -> Result<Client, BoxError> + Send + Sync;
 
@@ -19,31 +18,7 @@ pub(super) struct Shared {
     pub(super) settings: RenewBuilder,
     pub(super) suspects: Suspects,
     make: Box<MakeFn>,
-    current: RwLock<Current>,
-    progress: Mutex<Progress>,
-    /// How many rebuilds have ended, well or not.
-    ended: watch::Sender<u64>,
-}
-
-#[derive(Clone)]
-pub(super) struct Current {
-    pub(super) client: Client,
-    pub(super) generation: u64,
-}
-
-#[derive(Default)]
-struct Progress {
-    building: bool,
-    /// When the last rebuild began.
-    last: Option<Instant>,
-}
-
-/// What becomes of a wish for a new client.
-pub(super) enum Wish {
-    /// A rebuild is under way: this changes when it has ended.
-    UnderWay(watch::Receiver<u64>),
-    /// There is a newer client already, or it is too soon for another.
-    Declined,
+    turns: Turns<Client>,
 }
 
 impl Shared {
@@ -52,50 +27,30 @@ impl Shared {
         client: Client,
         make: impl Fn() -> Result<Client, BoxError> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            settings,
-            suspects: Suspects::default(),
-            make: Box::new(make),
-            current: RwLock::new(Current { client, generation: 0 }),
-            progress: Mutex::default(),
-            ended: watch::Sender::new(0),
-        }
+        Self { settings, suspects: Suspects::default(), make: Box::new(make), turns: Turns::new(client) }
     }
 
-    pub(super) fn current(&self) -> Current {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn current(&self) -> Current<Client> {
+        self.turns.current()
     }
 
     /// Has the client of this generation replaced.
     pub(super) fn renew(self: &Arc<Self>, generation: u64) -> Wish {
-        // Before anything else, so that no end is missed.
-        let ended = self.ended.subscribe();
-        let progress = self.progress();
-        if self.current().generation != generation {
-            return Wish::Declined;
+        let (wish, begins) = self.turns.ask(generation, self.settings.pace);
+        if begins {
+            self.begin();
         }
-        if !progress.building {
-            if progress.last.is_some_and(|last| last.elapsed() < self.settings.pace) {
-                return Wish::Declined;
-            }
-            self.begin(progress);
-        }
-        Wish::UnderWay(ended)
+        wish
     }
 
     /// Has the client replaced whenever the last time was.
     pub(super) fn renew_now(self: &Arc<Self>) {
-        let progress = self.progress();
-        if !progress.building {
-            self.begin(progress);
+        if self.turns.ask_now() {
+            self.begin();
         }
     }
 
-    fn begin(self: &Arc<Self>, mut progress: MutexGuard<'_, Progress>) {
-        progress.building = true;
-        progress.last = Some(Instant::now());
-        // A rebuild that cannot be run ends at once, and wants the lock for it.
-        drop(progress);
+    fn begin(self: &Arc<Self>) {
         let rebuild = Rebuild(Arc::clone(self));
         // Elsewhere: it may block, and whoever asked may leave.
         let run = move || rebuild.run();
@@ -105,20 +60,10 @@ impl Shared {
         }
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn install(&self, client: Client) -> u64 {
         // What the old client's timeouts say is no suspicion against the new one.
         self.suspects.clear();
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let generation = current.generation + 1;
-        let old = std::mem::replace(&mut *current, Current { client, generation });
-        drop(current);
-        // Perhaps the last of its handles, and its pool goes with it.
-        drop(old);
-        generation
+        self.turns.install(client)
     }
 }
 
@@ -143,7 +88,6 @@ impl Rebuild {
 
 impl Drop for Rebuild {
     fn drop(&mut self) {
-        self.0.progress().building = false;
-        self.0.ended.send_modify(|ended| *ended += 1);
+        self.0.turns.end();
     }
 }
