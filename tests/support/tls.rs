@@ -49,6 +49,11 @@ impl Identity {
         Self(Arc::new(Inner { certificate: made.cert.der().clone(), pem, key_pem, key }))
     }
 
+    /// The certificate, in DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.0.certificate
+    }
+
     /// The certificate as a PEM file holds it, for programs that take one.
     pub fn pem(&self) -> &str {
         &self.0.pem
@@ -109,6 +114,14 @@ impl Identity {
         let builder = HttpsConnectorBuilder::new().with_tls_config(self.client_config());
         builder.https_or_http().enable_http1().wrap_connector(super::clients::http_connector())
     }
+}
+
+/// A connector for https and http over HTTP/2 that trusts this certificate, in DER, of another process.
+pub fn trusting(certificate: &[u8]) -> HttpsConnector<HttpConnector> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(certificate.to_vec())).expect("a certificate");
+    let builder = HttpsConnectorBuilder::new().with_tls_config(trust(roots));
+    builder.https_or_http().enable_http2().wrap_connector(super::clients::http_connector())
 }
 
 /// The client's side that trusts no certificate at all.
