@@ -286,8 +286,11 @@ impl Model {
 
     fn tell_outbound(&mut self, event: Event) {
         match event {
-            Event::Preface => self.began = Some(self.now),
-            Event::NotHttp2 => self.turn_opaque(),
+            Event::Preface if !self.opaque => self.began = Some(self.now),
+            Event::NotHttp2 if !self.opaque => {
+                self.turn_opaque();
+                self.began = None;
+            }
             Event::End(frame) if !self.opaque => self.follow_outbound(frame),
             _ => {}
         }
@@ -460,7 +463,7 @@ impl Model {
             }
             Close::Handshake => {
                 let due = self.began.map(|began| began.saturating_add(self.settings.handshake_timeout));
-                assert!(!self.greeted && !self.opaque && due.is_some_and(|due| self.now >= due));
+                assert!(!self.greeted && due.is_some_and(|due| self.now >= due));
             }
             other => panic!("nobody asked to fail it: {other:?}"),
         }

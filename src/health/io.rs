@@ -219,8 +219,9 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         }
         self.failure()?;
         if !self.blocked && !self.shuts {
-            // What cannot be written now is written before the client's next bytes.
-            let _ = self.poll_ours(cx)?;
+            // What cannot be written now is written before the client's next bytes. Where that fails, its next write is told; who
+            // reads may go on until nothing comes any more.
+            let _ = self.poll_ours(cx);
         }
         Ok(())
     }

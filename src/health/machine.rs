@@ -404,6 +404,8 @@ impl Machine {
             }
             Event::NotHttp2 => {
                 self.turn_opaque();
+                // What this client waits for is unknown from now on.
+                self.began = None;
                 return;
             }
             Event::Begin(_) => return,

@@ -40,6 +40,8 @@ struct Inner {
     flushed: usize,
     shut: bool,
     open: bool,
+    /// Nothing can be written any more.
+    broken: bool,
 }
 
 impl Inner {
@@ -72,6 +74,9 @@ impl AsyncWrite for Script {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut inner = self.0.lock().unwrap();
         assert!(buf.starts_with(&inner.refused), "{buf:?} after {:?} found no room", inner.refused);
+        if inner.broken {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         let Poll::Ready(step) = inner.step(cx) else {
             inner.refused = buf.to_vec();
             return Poll::Pending;
@@ -320,6 +325,42 @@ fn a_ping_does_not_follow_the_clients_end() {
         assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
     });
     assert_eq!(script.0.lock().unwrap().written, sent);
+}
+
+/// A PING that cannot be written is no reason to keep from the client what its peer still says. Its own next write fails, and if
+/// nothing comes the connection is given up in time.
+#[test]
+fn a_ping_that_cannot_be_written_takes_nothing_from_the_reader() {
+    let data = b"\0\0\x01\0\0\0\0\0\x01!";
+    for writes in [false, true] {
+        let script = Script::default();
+        *script.0.lock().unwrap() =
+            Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+        block_on(async {
+            let mut io = monitored(&ConnectionHealth::default(), &script).await;
+            let mut buf = [0; 64];
+            io.read_exact(&mut buf[..SETTINGS.len()]).await.unwrap();
+            io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat()).await.unwrap();
+            script.0.lock().unwrap().broken = true;
+            advance(Duration::from_secs(16)).await;
+            assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
+            assert_eq!(io.inner().connection().snapshot().probes, 1);
+            script.0.lock().unwrap().to_read.extend(data);
+            assert_eq!(io.read(&mut buf).await.unwrap(), data.len());
+            if writes {
+                assert_eq!(io.write(b"!").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+                return;
+            }
+            for _ in 0..5 {
+                advance(Duration::from_secs(20)).await;
+                if let Poll::Ready(result) = futures_util::poll!(std::pin::pin!(io.read(&mut buf))) {
+                    assert_eq!(result.unwrap_err().kind(), io::ErrorKind::TimedOut);
+                    return;
+                }
+            }
+            panic!("it waits for ever");
+        });
+    }
 }
 
 /// After the end of what comes in there is nothing, not even of ours.

@@ -237,6 +237,23 @@ fn a_handshake_that_does_not_come_is_given_up() {
     assert_eq!((machine.poll(secs(11)), machine.deadline()), (None, None));
 }
 
+/// A client that has sent its preface waits for SETTINGS whatever else comes (RFC 9113, section 3.4); unless what it sent
+/// itself cannot be followed any more.
+#[test]
+fn other_bytes_do_not_prolong_a_handshake() {
+    let mut machine = Machine::new(Settings::default());
+    machine.outbound(&Event::Preface, secs(0));
+    machine.heard(secs(9));
+    machine.inbound(&Event::NotHttp2, secs(9));
+    assert_eq!((machine.poll(secs(9)), machine.deadline()), (None, Some(secs(10))));
+    assert_eq!(machine.poll(secs(10)), Some(Action::Fail(Close::Handshake)));
+
+    let mut machine = Machine::new(Settings::default());
+    machine.outbound(&Event::Preface, secs(0));
+    machine.outbound(&Event::NotHttp2, secs(1));
+    assert_eq!((machine.poll(secs(100)), machine.deadline(), machine.state()), (None, None, State::Open));
+}
+
 /// G1, G4: a GOAWAY stops admission and ends nothing.
 #[test]
 fn a_goaway_drains() {
