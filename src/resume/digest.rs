@@ -56,7 +56,8 @@ fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// `sha-256=:base64:`, a member of a dictionary with a byte sequence (RFC 8941, sections 3.2 and 3.3.5), and parameters after it.
 fn member_of(member: &[u8]) -> Option<Announced> {
-    let member = std::str::from_utf8(member).ok()?;
+    // Structured fields are ASCII (RFC 8941, section 4.2).
+    let member = std::str::from_utf8(member).ok().filter(|member| member.is_ascii())?;
     let (key, value) = member.split_once('=')?;
     let (encoded, rest) = value.strip_prefix(':')?.split_once(':')?;
     if !rest.is_empty() && !rest.starts_with(';') {
@@ -122,7 +123,7 @@ impl fmt::Debug for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     /// RFC 9530, appendix B.1, for `{"hello": "world"}` and a line feed.
     const SHA_256: &str = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:";
@@ -164,6 +165,10 @@ mod tests {
             assert_eq!(of(&[other]), None, "{other}");
         }
         assert_eq!(of(&[&format!("{SHA_256}x")]), None);
+        let latin = [SHA_256.as_bytes(), b";a=\xc9\xbe"].concat();
+        let headers =
+            HeaderMap::from_iter([(HeaderName::from_static(REPR_DIGEST), HeaderValue::from_bytes(&latin).unwrap())]);
+        assert_eq!(Announced::of(&headers), None, "structured fields are ASCII");
         let quoted = format!(r#"{SHA_256};a="\", {}", unixsum=:AAAA:"#, sha_512());
         assert!(matches!(of(&[&quoted]), Some(Announced::Sha256(_))), "a parameter's string is no member");
     }
