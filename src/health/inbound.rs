@@ -310,8 +310,16 @@ impl Inbound {
         }
     }
 
+    /// Whether there is anything that might have to be taken out: else nobody is kept waiting for the rest of a frame.
+    fn may_hold(&self) -> bool {
+        self.unanswered.any() || self.takes_goaway || self.took_goaway
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
-        if self.holding && self.held_len + bytes.len() <= FRAME {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.holding && self.may_hold() && self.held_len + bytes.len() <= FRAME {
             self.held[self.held_len..self.held_len + bytes.len()].copy_from_slice(bytes);
             self.held_len += bytes.len();
         } else {
@@ -423,6 +431,25 @@ mod tests {
         inbound.finish();
         assert_eq!(inbound.drain(), answer(1)[..16]);
         assert!(inbound.is_filtering(), "and an answer may still come");
+    }
+
+    /// What is read for a client that is busy writing is its own from the first byte on, if none of it is ours.
+    #[test]
+    fn half_a_header_is_held_for_a_reason_only() {
+        let settings = frame(4, 0, 0, &[]);
+        for probed in [false, true] {
+            let mut inbound = Inbound::new(false);
+            inbound.filter(&settings, |_| {});
+            assert_eq!(inbound.drain(), settings);
+            if probed {
+                inbound.unanswered.send();
+            }
+            let answer = answer(1);
+            for half in [&answer[..8], &answer[8..]] {
+                inbound.filter(half, |_| {});
+                assert_eq!(inbound.drain(), if probed { &[] } else { half });
+            }
+        }
     }
 
     /// The notice is taken out, whether bytes go by or through the queue, and what names a last stream is not. Nothing of ours

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Connection;
-use super::connection::Turn;
+use super::connection::{Inner, Turn};
 use super::inbound::{Inbound, Told};
 use super::machine::Close;
 use super::outbound::Outbound;
@@ -230,7 +230,10 @@ impl<T: Read + Write + Unpin> Monitored<T> {
     fn watch_blind(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         // A peer whose bytes wait to be read is not silent. What is read here, a bounded piece, the client gets first when
         // it comes to read.
-        if self.end.is_none() && !self.inbound.has_queue() {
+        if self.inbound.has_queue() {
+            // It has not come, and more may lie behind that.
+            self.connection.step(Inner::heard);
+        } else if self.end.is_none() {
             // Another task may be the one that reads, an upgraded connection's for instance: it is woken too, now or when
             // there is something.
             let waker = self.connection.with_reader(cx.waker());

@@ -42,6 +42,8 @@ struct Inner {
     open: bool,
     /// Nothing can be written any more.
     broken: bool,
+    /// There is no room to write.
+    full: bool,
 }
 
 impl Inner {
@@ -77,7 +79,8 @@ impl AsyncWrite for Script {
         if inner.broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let Poll::Ready(step) = inner.step(cx) else {
+        let full = inner.full;
+        let Poll::Ready(step) = (if full { Poll::Pending } else { inner.step(cx) }) else {
             inner.refused = buf.to_vec();
             return Poll::Pending;
         };
@@ -361,6 +364,29 @@ fn a_ping_that_cannot_be_written_takes_nothing_from_the_reader() {
             panic!("it waits for ever");
         });
     }
+}
+
+/// A client that waits to write and does not read knows nothing of its peer's silence: more may lie unread than is read for it.
+#[test]
+fn a_client_that_does_not_read_is_not_told_of_silence() {
+    let script = Script::default();
+    let data = [b"\0\x3f\xff\0\0\0\0\0\x01", &[b'.'; 0x3fff][..]].concat();
+    let to_read = [SETTINGS, &data, &data].concat();
+    *script.0.lock().unwrap() =
+        Inner { to_read: to_read.iter().copied().collect(), steps: vec![1 << 16], open: true, ..Inner::default() };
+    block_on(async {
+        let mut io = monitored(&ConnectionHealth::default(), &script).await;
+        io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x04\0\0\0\x01\x82"].concat()).await.unwrap();
+        script.0.lock().unwrap().full = true;
+        for _ in 0..20 {
+            assert!(futures_util::poll!(std::pin::pin!(io.write(&data))).is_pending());
+            advance(Duration::from_secs(10)).await;
+        }
+        assert!(!script.0.lock().unwrap().to_read.is_empty(), "something lies unread");
+        let mut received = vec![0; to_read.len()];
+        io.read_exact(&mut received).await.unwrap();
+        assert!(received == to_read);
+    });
 }
 
 /// After the end of what comes in there is nothing, not even of ours.
