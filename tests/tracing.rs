@@ -4,6 +4,7 @@
 mod support;
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +49,45 @@ async fn every_decision_is_logged_at_debug() {
     }
     assert!(lines[0].contains("decision=\"resend\"") && lines[0].contains("waited_ms="));
     assert!(lines[2].contains("decision=\"stop\" reason=\"max_resends\""));
+}
+
+/// A span for each attempt, by OpenTelemetry's conventions for HTTP clients, which is the parent of all that happens below.
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_a_span() {
+    let (log, _guard) = Log::spans(LevelFilter::DEBUG);
+    let calls = AtomicU32::new(0);
+    let inner = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| {
+        let call = calls.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!("inside");
+        async move {
+            match call {
+                0 => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+                _ => Ok(Response::builder().status(204).body(()).unwrap()),
+            }
+        }
+    });
+    let service = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(inner);
+    let request = Request::get("http://user:hunter2@host:8080/path?token=hunter2").header("authorization", "hunter2");
+    service.oneshot(request.body(Full::default()).unwrap()).await.unwrap();
+
+    let lines = log.lines();
+    assert!(lines.iter().all(|line| !line.contains("hunter2")), "{lines:#?}");
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("attempt{") && line.contains("inside")).count(),
+        2,
+        "{lines:#?}"
+    );
+    let ended: Vec<_> = lines.iter().filter(|line| line.contains("attempt{") && line.ends_with("close")).collect();
+    let [failed, answered] = &ended[..] else { panic!("{lines:#?}") };
+    let both = ["otel.name=\"GET\"", "otel.kind=\"client\"", "server.address=\"host\"", "server.port=8080"];
+    for part in both.into_iter().chain(["http.request.method=\"GET\"", "url.scheme=\"http\""]) {
+        assert!(failed.contains(part) && answered.contains(part), "{part} in {ended:#?}");
+    }
+    assert!(!failed.contains("resend_count") && answered.contains("http.request.resend_count=1"), "{ended:#?}");
+    for part in ["error.type=\"closed\"", "fate=\"unknown\"", "otel.status_code=\"ERROR\""] {
+        assert!(failed.contains(part) && !answered.contains(part), "{part} in {ended:#?}");
+    }
+    assert!(answered.contains("http.response.status_code=204"), "{answered}");
 }
 
 /// Each time a download breaks, how far it was and what was decided.

@@ -9,7 +9,7 @@ pub(super) fn event(event: &Event) {
     };
     tracing::debug!(
         server.address = event.origin.host(),
-        server.port = event.origin.port(),
+        server.port = event.origin.port().map(i64::from),
         event = event.kind.label(),
         reason,
         seconds,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::request::Parts;
-use http::{Extensions, Uri};
+use http::{Extensions, StatusCode, Uri};
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 
 use crate::body::{ReplayBody, Rewind, SourceError, replay};
@@ -26,6 +26,10 @@ impl Kind for Request {
 impl Answer for Response {
     fn extensions_mut(&mut self) -> &mut Extensions {
         self.extensions_mut()
+    }
+
+    fn status(&self) -> StatusCode {
+        self.status()
     }
 }
 

@@ -16,8 +16,9 @@ use super::layer::Config;
 use super::policy::{Case, Past, Plan};
 use super::request::Kept;
 use super::request::sealed::{Answer, Keeping, Kind};
+use super::trace::Span;
 use super::treatment::Safety;
-use super::{AsError, Attempt, Attempts, ResendCount, Resendable, Treatment};
+use super::{AsError, Attempt, Attempts, ResendCount, Resendable, Treatment, trace};
 use crate::body::SourceError;
 use crate::body_use::BodyUse;
 use crate::fate::{Cause, Failure, Fate};
@@ -51,7 +52,7 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         // An attempt is under way.
-        Attempting { #[pin] future: F },
+        Attempting { #[pin] future: F, span: Span },
         // The backoff before the next one.
         Waiting { #[pin] backoff: Sleep },
         // The inner service is asked whether it is ready for the next one; not for longer than there is time for it.
@@ -98,9 +99,10 @@ where
         let (request, kept) = request.keep(Keeping { replay_limit: config.replay_limit, single_hop });
         let began = Instant::now();
         let timeout = grpc::timeout(kept.head());
-        let future = service.call(request);
+        let span = Span::new(kept.head(), 0);
+        let future = span.in_scope(|| service.call(request));
         Self {
-            state: State::Attempting { future },
+            state: State::Attempting { future, span },
             failed: None,
             service: Some(service),
             kept: Some(kept),
@@ -133,12 +135,16 @@ where
         let Some(kept) = this.kept.as_mut() else { return Poll::Pending };
         let output = loop {
             let weighed = match this.state.as_mut().project() {
-                StateProj::Attempting { future } => match ready!(future.poll(cx)) {
-                    Ok(response) => break Ok(exchange.succeed(response, kept)),
+                StateProj::Attempting { future, span } => match ready!(span.in_scope(|| future.poll(cx))) {
+                    Ok(response) => {
+                        span.answered(response.status());
+                        break Ok(exchange.succeed(response, kept));
+                    }
                     Err(error) => {
+                        let span = span.clone();
                         // The old attempt goes first, with its permits and its hold on the body.
                         this.state.set(State::Done);
-                        exchange.weigh(error, kept)
+                        exchange.weigh(error, kept, &span)
                     }
                 },
                 StateProj::Waiting { backoff } => {
@@ -153,8 +159,9 @@ where
                     match service.poll_ready(cx) {
                         Poll::Ready(Ok(())) => match exchange.send(failed, kept) {
                             Ok(request) => {
-                                let future = service.call(request);
-                                this.state.set(State::Attempting { future });
+                                let span = Span::new(kept.head(), exchange.resends);
+                                let future = span.in_scope(|| service.call(request));
+                                this.state.set(State::Attempting { future, span });
                                 continue;
                             }
                             Err(error) => break Err(error),
@@ -223,13 +230,14 @@ impl Exchange {
     }
 
     /// Decides about an attempt that failed.
-    fn weigh<E, M, K>(&self, error: E, kept: &mut K) -> Result<Failed<E, K::Taken>, E>
+    fn weigh<E, M, K>(&self, error: E, kept: &mut K, span: &Span) -> Result<Failed<E, K::Taken>, E>
     where
         E: AsError<M>,
         K: Kept,
     {
         let over_http1 = kept.next_over_http1() || self.config.policy.resend_http11_required;
         let failure = Failure::of_attempt(error.as_error(), kept.body_use(), over_http1);
+        span.failed(&failure);
         let body_error = kept.source_error();
         let body = kept.take_back();
         let failed_after = self.began.elapsed();
@@ -355,8 +363,7 @@ impl Exchange {
             elapsed: self.began.elapsed(),
             body_error,
         };
-        #[cfg(feature = "tracing")]
-        super::trace::event(&event);
+        trace::event(&event);
         if let Some(on_retry) = &self.config.on_retry {
             on_retry(&event);
         }

@@ -113,7 +113,7 @@ mod over_http1;
 mod policy;
 pub(crate) mod request;
 mod service;
-#[cfg(feature = "tracing")]
+#[cfg_attr(not(feature = "tracing"), path = "untraced.rs")]
 mod trace;
 mod treatment;
 

@@ -1,7 +1,7 @@
 //! What the layer needs of a request to send it again, whatever client's it is.
 
 use http::request::Parts;
-use http::{Extensions, Request, Response};
+use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
 
 use super::NextOverHttp1;
@@ -46,6 +46,9 @@ pub(crate) mod sealed {
     pub trait Answer {
         /// The response's extensions.
         fn extensions_mut(&mut self) -> &mut http::Extensions;
+
+        /// Its status.
+        fn status(&self) -> http::StatusCode;
     }
 }
 
@@ -142,5 +145,9 @@ impl<B> Kept for KeptRequest<B> {
 impl<R> sealed::Answer for Response<R> {
     fn extensions_mut(&mut self) -> &mut Extensions {
         self.extensions_mut()
+    }
+
+    fn status(&self) -> StatusCode {
+        self.status()
     }
 }

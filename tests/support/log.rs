@@ -6,6 +6,7 @@ use std::{
 };
 
 use tracing::{level_filters::LevelFilter, subscriber::DefaultGuard};
+use tracing_subscriber::fmt::format::FmtSpan;
 
 /// All that is logged on this thread as long as the guard lives.
 #[derive(Clone, Debug, Default)]
@@ -14,10 +15,20 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Begins to listen, down to this level.
     pub fn listen(level: LevelFilter) -> (Self, DefaultGuard) {
+        Self::with(level, FmtSpan::NONE)
+    }
+
+    /// The same, with a line for each span that ends.
+    pub fn spans(level: LevelFilter) -> (Self, DefaultGuard) {
+        Self::with(level, FmtSpan::CLOSE)
+    }
+
+    fn with(level: LevelFilter, spans: FmtSpan) -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level)
+            .with_span_events(spans)
             .with_ansi(false)
             .without_time()
             .with_writer(move || writer.clone())
