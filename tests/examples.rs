@@ -81,3 +81,19 @@ async fn http2_pool() {
     let [_, may_be_processed, _] = row(&stdout, "may be processed");
     assert_eq!((may_be_processed, row(&stdout, "processed twice")), (0, [0; 3]), "{stdout}");
 }
+
+/// Each download is a span, with one below it for each attempt; and the metrics come at the end.
+#[cfg(all(feature = "metrics", feature = "tracing"))]
+#[tokio::test]
+async fn opentelemetry() {
+    let stdout = output_of("opentelemetry").await;
+    let count = |line: &str| stdout.lines().filter(|other| other.trim_start().starts_with(line)).count();
+    let spans = (count("Name         : download"), count("Name         : GET"), count("Kind         : Client"));
+    assert_eq!(spans, (4, 8, 8), "{stdout}");
+    assert_eq!(count("->  http.request.resend_count: I64(1)"), 4, "{stdout}");
+    assert_eq!(count("->  http.response.status_code: I64(200)"), 4, "{stdout}");
+    assert_eq!(count("Name      : request attempt failed"), 4, "{stdout}");
+    for metric in ["http.client.active_requests", "http.client.open_connections", "http.client.request.duration"] {
+        assert_eq!(count(&format!("Name         : {metric}")), 1, "{stdout}");
+    }
+}

@@ -6,7 +6,7 @@
 //! | what is resent, what is not, and why | [`on_retry`](crate::RetryOnCanceledLayer::on_retry), or the log |
 //! | what connections there are, and how they are | [`ConnectionHealth::snapshot`](crate::ConnectionHealth::snapshot) |
 //! | what happens to connections | [`ConnectionHealth::subscribe`](crate::ConnectionHealth::subscribe), or the log |
-//! | all of that over months | the feature `metrics`: [which there are](crate::health#observing) |
+//! | all of that over months | the feature `metrics`: [which there are](#metrics) |
 //! | which origins are on HTTP/1.1 | [`Downgrade::snapshot`](crate::Downgrade::snapshot) |
 //! | how far a download is | [`Progress`](../../resume/struct.Progress.html) in its response's extensions |
 //!
@@ -68,12 +68,39 @@
 //! # drop(follow(&ConnectionHealth::default()));
 //! ```
 //!
+//! # Metrics
+//!
+//! With the feature `metrics`, by the facade of that name. Where OpenTelemetry's conventions for HTTP clients have a name, it is that one.
+//! All have `server.address`, `server.port` and `url.scheme` as labels; no path, query or header is in any.
+//!
+//! | metric | kind | other labels |
+//! |---|---|---|
+//! | `http.client.open_connections` | gauge | `http.connection.state`: `idle`, `active` |
+//! | `http.client.connection.duration` | histogram, s | `network.protocol.version`, `reason` |
+//! | `http.client.active_requests` | gauge | |
+//! | `http.client.request.duration` | histogram, s: one attempt, to the response's head | `http.response.status_code`, or `error.type` with the [cause](crate::Cause::label) |
+//! | `tower_redial.connection.events` | counter | `event`, `reason` |
+//! | `tower_redial.probe.duration` | histogram, s | |
+//! | `tower_redial.request.wait.duration` | histogram, s: requests that had to wait for a stream | |
+//! | `tower_redial.downgrade.events` | counter | `event`, `reason` |
+//!
 //! # The log
 //!
-//! With the feature `tracing` all of it is logged at debug level, and nothing above: `tower_redial=debug` switches it on. Names are
-//! OpenTelemetry's where it has one: `http.request.method`, `server.address`, `http.request.resend_count`, `error.type`. Paths,
-//! queries and headers are in no event of the log, since they may hold secrets; [`Event::uri`](crate::retry::Event::uri) has the URI for a callback
-//! that knows better.
+//! With the feature `tracing` all of it is logged at debug level, and nothing above: `tower_redial=debug` switches it on. Each attempt is a
+//! span, the parent of what happens below it. Names are OpenTelemetry's where it has one:
+//!
+//! | | name | fields |
+//! |---|---|---|
+//! | span | `attempt` | `otel.name`, `otel.kind`, `otel.status_code`, `http.request.method`, `server.address`, `server.port`, `url.scheme`, `http.request.resend_count`, `http.response.status_code`, `error.type`, `fate` |
+//! | event | `request attempt failed` | `http.request.method`, `server.address`, `http.request.resend_count`, `error.type`, `fate`, `cause`, `decision`, `reason`, `waited_ms` |
+//! | event | `connection` | `connection`, `server.address`, `server.port`, `event`, `reason`, `millis` |
+//! | event | `downgrade` | `server.address`, `server.port`, `event`, `reason`, `seconds` |
+//! | event | `download broke` | `server.address`, `error.type`, `resumes`, `received`, `expected`, `decision`, `reason`, `waited_ms` |
+//! | event | `client renewed`, `client not renewed` | `generation`; `error` |
+//!
+//! Paths, queries and headers are in none of them, since they may hold secrets; [`Event::uri`](crate::retry::Event::uri) has the URI for a
+//! callback that knows better. `cargo run --example opentelemetry --features metrics,tracing` exports spans, events and metrics
+//! through OpenTelemetry's SDK.
 //!
 //! # A safe roll-out
 //!

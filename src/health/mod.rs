@@ -100,17 +100,7 @@
 //!
 //! [`ConnectionHealth::snapshot`] lists connections and origins, [`ConnectionHealth::subscribe`] streams events. Both show
 //! hosts and ports, and neither paths nor headers. With the feature `tracing` each event is logged at debug level. With `serde`
-//! both can be serialized. With `metrics` there are
-//!
-//! | metric | kind | labels besides `server.address`, `server.port`, `url.scheme` |
-//! |---|---|---|
-//! | `http.client.open_connections` | gauge | `http.connection.state`: `idle`, `active` |
-//! | `http.client.connection.duration` | histogram, s | `network.protocol.version`, `reason` |
-//! | `http.client.active_requests` | gauge | |
-//! | `http.client.request.duration` | histogram, s: one attempt, to the response's head | `http.response.status_code`, or `error.type` with the [cause](crate::Cause::label) |
-//! | `tower_redial.connection.events` | counter | `event`, `reason` |
-//! | `tower_redial.probe.duration` | histogram, s | |
-//! | `tower_redial.request.wait.duration` | histogram, s: requests that had to wait for a stream | |
+//! both can be serialized. With `metrics` there are [counters, gauges and histograms](crate::guide::observing#metrics).
 //!
 //! # Runtime
 //!
