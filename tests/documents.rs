@@ -1,4 +1,4 @@
-//! What the readme, the pages under `docs` and the guide point to is there.
+//! What the pages at the root and under `docs` and the guide point to is there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let within = |folder: &str| fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
-    let paths = [root.join("README.md")].into_iter().chain(within("docs")).chain(within("src/guide"));
+    let at_root = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "fuzz/README.md"].map(|page| root.join(page));
+    let paths = at_root.into_iter().filter(|page| page.exists()).chain(within("docs")).chain(within("src/guide"));
     let text = paths.filter(|path| path.extension().is_some_and(|extension| extension == "md" || extension == "rs"));
     text.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
