@@ -3,13 +3,19 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+#[cfg(feature = "resume")]
+use http::header::RANGE;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt;
 use support::log::Log;
 use support::message::Received;
-use support::{Fault, FaultyServer, Reply, clients};
-use tower::{ServiceBuilder, ServiceExt};
+use support::{Fault, FaultyServer, Reply, clients, reason};
+use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 use tracing::level_filters::LevelFilter;
 
@@ -49,6 +55,83 @@ async fn a_resend_goes_to_no_other_origin() {
     assert_eq!(other.counters().connections, 0);
 }
 
+/// However the answer to a request for the rest tempts: what is joined on comes from here, or nothing is.
+#[cfg(feature = "resume")]
+#[tokio::test]
+async fn the_rest_of_a_download_is_asked_of_no_other_origin() {
+    use tower_redial::resume::ResumeLayer;
+
+    const HALF: usize = 1_000;
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let content = Bytes::from(vec![b'.'; 2 * HALF]);
+    let other = FaultyServer::builder().start().await;
+    let elsewhere = other.uri("/elsewhere").to_string();
+    for status in [206, 301, 302, 303, 307, 308, 421] {
+        let (to, alternative, bytes) = (elsewhere.clone(), format!("h2=\"{}\"", other.addr()), content.clone());
+        let tempting = move |request: &Received, _| {
+            let reply = match request.headers.get(RANGE) {
+                None => Reply::ok(bytes.clone()),
+                Some(_) => Reply::new(status)
+                    .header("content-range", format!("bytes {HALF}-{}/{}", 2 * HALF - 1, 2 * HALF))
+                    .header("content-length", HALF.to_string())
+                    .body(bytes.slice(HALF..)),
+            };
+            let reply = reply.header("etag", "\"v1\"").header("location", &to).header("content-location", &to);
+            reply.header("alt-svc", &alternative)
+        };
+        let cut = |request: &Received, _| {
+            (!request.headers.contains_key(RANGE)).then_some(Fault::ResetBody { after: HALF, reason: reason::CANCEL })
+        };
+        let server = FaultyServer::builder().choose(cut).handler(tempting).start().await;
+        let client = ServiceBuilder::new().layer(ResumeLayer::new()).service(clients::h2());
+        let mut request = clients::get(server.uri("/"), "1");
+        request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static(SECRET));
+        let body = client.oneshot(request).await.unwrap().into_body().collect().await;
+        assert_eq!(body.is_ok(), status == 206, "{status}: {body:?}");
+        assert!(body.map_or(true, |body| body.to_bytes() == content));
+        assert_eq!(server.counters().streams, 2, "the rest was asked for here");
+    }
+    assert_eq!(other.counters().connections, 0);
+}
+
+/// reqwest follows redirects and leaves credentials behind. A resend begins where the caller's request did, so that it still does.
+#[cfg(feature = "reqwest")]
+#[tokio::test]
+async fn a_redirects_target_is_given_no_credentials() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let leaked = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&leaked);
+    let look = move |request: &Received, _: Bytes| {
+        let secrets = request.headers.values().filter(|value| value.as_bytes() == SECRET.as_bytes());
+        *count.lock().unwrap() += secrets.count();
+        Reply::ok("")
+    };
+    // Each is refused once before it gets through: what is refused says so before the head is looked at, so that is looked at too.
+    let refused = Arc::clone(&leaked);
+    let refuse = move |request: &Received, nth| {
+        let secrets = request.headers.values().filter(|value| value.as_bytes() == SECRET.as_bytes());
+        *refused.lock().unwrap() += secrets.count();
+        refuse_first(request, nth)
+    };
+    let target = FaultyServer::builder().choose(refuse).handler(look).start().await;
+    for status in [301, 302, 303, 307, 308] {
+        let to = target.uri("/target").to_string();
+        let first =
+            FaultyServer::builder().handler(move |_, _| Reply::new(status).header("location", &to)).start().await;
+        let client = clients::reqwest().http2_prior_knowledge().build().unwrap();
+        let client = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(client);
+        let mut request = reqwest::Request::new(Method::GET, first.uri("/").to_string().parse().unwrap());
+        for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+            request.headers_mut().insert(name, HeaderValue::from_static(SECRET));
+        }
+        let response = client.oneshot(request).await.unwrap();
+        assert_eq!((response.status(), response.url().path()), (StatusCode::OK, "/target"));
+        assert_eq!(first.counters().streams, 2, "the resend began at the first hop");
+    }
+    assert_eq!((target.counters().refused, target.counters().streams), (5, 10));
+    assert_eq!(*leaked.lock().unwrap(), 0);
+}
+
 /// Secrets in fields, query, user information and bodies are neither logged at any level nor shown by services, futures in flight,
 /// snapshots, events or attempts.
 #[tokio::test]
@@ -58,9 +141,9 @@ async fn secrets_are_shown_to_nobody() {
     let server = FaultyServer::builder().choose(refuse_first).handler(|_, _| Reply::ok(SECRET)).start().await;
     let health = ConnectionHealth::default();
     let mut shown = Vec::new();
-    let events = health.subscribe();
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let tell = std::sync::Arc::clone(&told);
+    let mut events = health.subscribe();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
     let layer = RetryOnCanceledLayer::new().on_retry(move |event| tell.lock().unwrap().push(format!("{event:?}")));
     let client = clients::builder().http2_only(true).build(health.connector(clients::http_connector()));
     let client = ServiceBuilder::new().layer(layer.clone()).layer(health.layer()).service(client);
@@ -69,8 +152,9 @@ async fn secrets_are_shown_to_nobody() {
     for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
         request.headers_mut().insert(name, HeaderValue::from_static(SECRET));
     }
-    let future = client.clone().oneshot(request);
-    shown.push(format!("{layer:?} {health:?} {events:?}"));
+    let mut ready = client.clone();
+    let future = ready.ready().await.unwrap().call(request);
+    shown.push(format!("{layer:?} {health:?} {events:?} {future:?}"));
     let response = future.await.unwrap();
     assert_eq!(response.extensions().get::<tower_redial::retry::Attempts>().unwrap().resends(), 1);
     let attempts = response.extensions().get::<tower_redial::retry::Attempts>();
@@ -79,6 +163,11 @@ async fn secrets_are_shown_to_nobody() {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), SECRET);
     let snapshot = health.snapshot();
     shown.push(format!("{snapshot:?}"));
+    #[cfg(feature = "serde")]
+    shown.push(serde_json::to_string(&snapshot).unwrap());
+    while let Some(Some(notice)) = events.next().now_or_never() {
+        shown.push(format!("{notice:?}"));
+    }
     shown.extend(told.lock().unwrap().drain(..));
     let logged = log.lines().into_iter().filter(|line| line.contains("tower_redial"));
     shown.extend(logged);
@@ -86,4 +175,74 @@ async fn secrets_are_shown_to_nobody() {
     for text in shown {
         assert!(!text.contains(SECRET), "{text}");
     }
+}
+
+/// The error of a download shows where it broke, and not what broke it: that is a client's error, which may hold the URL. Nor do
+/// the other futures and bodies show what they carry.
+#[cfg(all(feature = "reqwest", feature = "resume"))]
+#[tokio::test]
+async fn what_is_under_way_or_broken_shows_no_secret() {
+    use tower_redial::body::WholeBodyLayer;
+    use tower_redial::resume::{Incomplete, ResumeLayer};
+    use tower_redial::retry::Limits;
+
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let broken = Fault::ResetBody { after: 10, reason: reason::CANCEL };
+    let content = |_: &Received, _| Reply::ok(vec![b'.'; 100]).header("etag", "\"v1\"");
+    let server = FaultyServer::builder().choose(move |_, _| Some(broken)).handler(content).start().await;
+    let uri: Uri = format!("http://user:{SECRET}@{}/path?token={SECRET}", server.addr()).parse().unwrap();
+
+    let client = clients::reqwest().http2_prior_knowledge().build().unwrap();
+    let resume = ResumeLayer::new().limits(Limits::after_loss().max_resends(0));
+    let mut client = ServiceBuilder::new().layer(resume).layer(RetryOnCanceledLayer::new()).service(client);
+    let request = reqwest::Request::new(Method::GET, uri.to_string().parse().unwrap());
+    let future = client.ready().await.unwrap().call(request);
+    let mut shown = vec![format!("{client:?} {future:?}")];
+    let response = future.await.unwrap();
+    let error = response.bytes().await.unwrap_err();
+    let mut source = std::error::Error::source(&error);
+    let incomplete = loop {
+        let error = source.expect("it is in the chain");
+        if let Some(incomplete) = error.downcast_ref::<Incomplete>() {
+            break incomplete;
+        }
+        source = error.source();
+    };
+    assert!(std::error::Error::source(incomplete).is_some());
+    shown.push(format!("{incomplete:?} {incomplete}"));
+
+    let mut whole = ServiceBuilder::new().layer(WholeBodyLayer::new()).layer(ResumeLayer::new()).service(clients::h2());
+    let mut request = clients::post(uri, "1", SECRET);
+    request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static(SECRET));
+    let future = whole.ready().await.unwrap().call(request);
+    shown.push(format!("{whole:?} {future:?}"));
+    let (body, rewind) = tower_redial::body::replay(http_body_util::Full::new(Bytes::from(SECRET)), 100);
+    shown.push(format!("{body:?} {rewind:?}"));
+    for text in shown {
+        assert!(!text.contains(SECRET), "{text}");
+    }
+}
+
+/// Nor do the labels of metrics.
+#[cfg(feature = "metrics")]
+#[test]
+fn labels_of_metrics_have_no_secret() {
+    let recorder = metrics_util::debugging::DebuggingRecorder::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        runtime.block_on(async {
+            let server = FaultyServer::builder().choose(refuse_first).start().await;
+            let health = ConnectionHealth::default();
+            let client = clients::builder().http2_only(true).build(health.connector(clients::http_connector()));
+            let client = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).layer(health.layer()).service(client);
+            let uri = format!("http://user:{SECRET}@{}/path?token={SECRET}", server.addr()).parse().unwrap();
+            let mut request = clients::post(uri, "1", SECRET);
+            request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static(SECRET));
+            client.oneshot(request).await.unwrap();
+        });
+    });
+    let metrics = recorder.snapshotter().snapshot().into_vec();
+    assert!(metrics.len() >= 4, "{metrics:?}");
+    let shown = format!("{metrics:?}");
+    assert!(!shown.contains(SECRET) && !shown.contains("/path"), "{shown}");
 }

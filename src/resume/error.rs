@@ -4,13 +4,16 @@ use std::fmt;
 use http::StatusCode;
 use tower::BoxError;
 
+use crate::body_use::BodyUse;
+use crate::fate::Failure;
+
 /// A download that is not whole: how far it got, and why it does not go on.
 ///
 /// All that the body gave before this error are the representation's own bytes, from its beginning or that of the range that was asked for; but for
 /// [`Why::Digest`], which says that they are not what the server meant them to be.
 ///
-/// Its `source()` is what broke the download last: the error of the response's body, or of the request for the rest.
-#[derive(Debug)]
+/// Its `source()` is what broke the download last: the error of the response's body, or of the request for the rest. `Debug` shows that
+/// error's [cause](crate::Cause) only, since an error of a client's may hold the URL with its query.
 pub struct Incomplete {
     pub(super) received: u64,
     pub(super) expected: Option<u64>,
@@ -48,6 +51,20 @@ impl Incomplete {
     pub(super) const fn again(&self) -> Self {
         let Self { received, expected, resumes, why, .. } = *self;
         Self { received, expected, resumes, why, source: None }
+    }
+}
+
+impl fmt::Debug for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { received, expected, resumes, why, source } = self;
+        let cause = source.as_ref().map(|source| Failure::of(&**source, BodyUse::Untouched).cause());
+        f.debug_struct("Incomplete")
+            .field("received", received)
+            .field("expected", expected)
+            .field("resumes", resumes)
+            .field("why", why)
+            .field("cause", &cause)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the layer needs of a request to send it again, whatever client's it is.
 
+use std::fmt;
+
 use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
@@ -99,11 +101,17 @@ impl<B: Body> sealed::Kind for Request<B> {
 }
 
 /// What is kept of an `http::Request`.
-#[derive(Debug)]
 pub struct KeptRequest<B> {
     head: Parts,
     rewind: Rewind<B>,
     over_http1: Option<NextOverHttp1>,
+}
+
+/// Without the head: it may hold secrets.
+impl<B> fmt::Debug for KeptRequest<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptRequest").field("rewind", &self.rewind).finish_non_exhaustive()
+    }
 }
 
 impl<B> Kept for KeptRequest<B> {
@@ -149,5 +157,22 @@ impl<R> sealed::Answer for Response<R> {
 
     fn status(&self) -> StatusCode {
         self.status()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_shows_no_secret() {
+        let request = Request::get("http://user:hunter2@host/?token=hunter2").header("authorization", "hunter2");
+        let request = request.body(Full::new(Bytes::from("hunter2"))).unwrap();
+        let (_, kept) = sealed::Kind::keep(request, sealed::Keeping { replay_limit: 100, single_hop: true });
+        let shown = format!("{kept:?}");
+        assert!(shown.starts_with("KeptRequest") && !shown.contains("hunter2"), "{shown}");
     }
 }

@@ -10,7 +10,7 @@ use tower_redial::{BodyUse, Cause, Downgrade, Failure, Fate, RetryOnCanceledLaye
 
 use crate::setup::{FORMS, Form, Ill, both, fetch, get, is_over_http1, only, quiet, so_far};
 use crate::support::message::Received;
-use crate::support::{Fault, ScriptedServer, clients, reason};
+use crate::support::{Fault, FaultyServer, Reply, ScriptedServer, clients, reason};
 
 const REQUIRED: Fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };
 
@@ -36,6 +36,26 @@ async fn a_reset_with_http_1_1_required_is_resent_over_http1() {
             "{form:?}: {told:?}"
         );
     }
+}
+
+/// Whatever its answers say of another origin, HTTP/1.1 is spoken with the same.
+#[tokio::test]
+async fn http1_is_spoken_with_the_same_origin() {
+    let other = FaultyServer::builder().start().await;
+    for form in FORMS {
+        let (to, alternative) = (other.uri("/elsewhere").to_string(), format!("h2=\"{}\"", other.addr()));
+        let tempting = move |_: &Received, body| {
+            let reply = Reply::ok(body).header("location", &to).header("content-location", &to);
+            reply.header("alt-svc", &alternative)
+        };
+        let server = both().choose(Ill::yes().with(REQUIRED)).handler(tempting).start().await;
+        let service = form.resent(&quiet().build(), server.identity());
+        for id in ["1", "2"] {
+            assert_eq!(fetch(&service, clients::post(server.uri("/"), id, "body")).await.unwrap(), "body", "{form:?}");
+        }
+        assert_eq!(server.counters().http1_requests, 2, "{form:?}");
+    }
+    assert_eq!(other.counters().connections, 0);
 }
 
 /// X1: also where it is a resend that meets it.
