@@ -597,7 +597,8 @@ impl Inner {
             Switch::No | Switch::Done => None,
         };
         // What has begun to drain just now is followed up when this turn is over, and may have something to do at once.
-        let unsettled = (self.told != self.machine.state()).then_some(now);
+        let state = self.machine.state();
+        let unsettled = (self.told != state || (!self.poisoned && self.is_to_switch(shared, state))).then_some(now);
         turn.deadline = [self.machine.deadline(), switch, unsettled].into_iter().flatten().min();
         turn
     }
@@ -652,23 +653,24 @@ impl Inner {
                 self.poisoned = true;
             }
             self.machine.retired();
-            if !self.taken {
-                // A GOAWAY is not needed any more; one that is due comes all the same. One may be, if the peer's is taken out.
-                if matches!(self.switch, Switch::Waiting { .. }) {
-                    self.switch = Switch::No;
-                }
-                return;
+            // A GOAWAY is not needed any more; one that is due comes all the same. One may be, if the peer's is taken out.
+            if !self.taken && matches!(self.switch, Switch::Waiting { .. }) {
+                self.switch = Switch::No;
             }
         }
-        if self.streams.exact {
-            // Its client asks where it stands.
-            return;
-        }
-        let peers = matches!(state, State::Draining(Drain::GoAway { .. })) && !self.taken;
-        let drains = matches!(state, State::Draining(_)) && !peers;
-        if drains && self.protocol == Protocol::Http2 && shared.hub.config.own_goaway && self.switch == Switch::No {
+        if self.is_to_switch(shared, state) {
             self.switch = Switch::Waiting { since: now, sent: None };
         }
+    }
+
+    /// Whether a GOAWAY of our own is to tell the client, and none was begun.
+    fn is_to_switch(&self, shared: &Shared, state: State) -> bool {
+        let State::Draining(drain) = state else { return false };
+        let peers = matches!(drain, Drain::GoAway { .. });
+        // The client is told by its capture, or by the peer's own; of an exact one it asks where it stands.
+        let is_told = !self.taken && (self.capture.is_some() || peers);
+        let may = self.protocol == Protocol::Http2 && !self.streams.exact && shared.hub.config.own_goaway;
+        may && !is_told && self.switch == Switch::No
     }
 
     fn standing(&self) -> Standing {

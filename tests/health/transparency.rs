@@ -431,6 +431,40 @@ fn a_write_that_waits_leaves_the_reader_its_wakeup() {
     });
 }
 
+/// A notice may come before the client has said a word. It is given in time, and the client is woken for it.
+#[test]
+fn a_notice_that_comes_first_is_given_in_time() {
+    let notice = b"\0\0\x08\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0";
+    block_on(async {
+        let (near, mut far) = tokio::io::duplex(1_024);
+        let health = ConnectionHealth::builder().own_goaway(true).build();
+        let io = health.monitor(TokioIo::new(near), &Uri::from_static("http://peer"));
+        let (mut read_half, mut write_half) = tokio::io::split(TokioIo::new(io));
+        far.write_all(&[SETTINGS, notice].concat()).await.unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(read_half.read(&mut buf).await.unwrap(), SETTINGS.len());
+        let mut reader = task::spawn(read_half.read(&mut buf));
+        assert_pending!(reader.poll());
+        // One task does both, as HTTP/2's clients do.
+        let written = [PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat();
+        let mut both = task::spawn(async {
+            write_half.write_all(&written).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        assert_pending!(both.poll());
+        for _ in 0..10 {
+            advance(Duration::from_millis(200)).await;
+            if both.is_woken() || reader.is_woken() {
+                if let Poll::Ready(read) = reader.poll() {
+                    assert_eq!(read.unwrap(), notice.len());
+                    return;
+                }
+            }
+        }
+        panic!("nobody was woken for it");
+    });
+}
+
 /// HTTP/1.1, or anything else, is told as such.
 #[test]
 fn other_protocols_are_told_apart() {
