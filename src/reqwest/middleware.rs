@@ -23,6 +23,7 @@ use crate::body_use::BodyUse;
 use crate::downgrade::{Way, prepare};
 #[cfg(feature = "resume")]
 use crate::resume::Resume;
+use crate::retry::head::SavedHead;
 use crate::retry::request::Kept;
 use crate::retry::request::sealed::{Keeping, Kind};
 use crate::retry::{ResendCount, Typed};
@@ -131,7 +132,7 @@ impl Kept for KeptWithExtensions {
     type Sent = WithExtensions;
     type Taken = Option<ReplayBody<reqwest::Body>>;
 
-    fn head(&self) -> &Parts {
+    fn head(&self) -> &SavedHead {
         self.0.head()
     }
 

@@ -1,6 +1,7 @@
 //! reqwest's requests and responses, as the layer sees them.
 
 use std::fmt;
+use std::mem;
 
 use http::request::Parts;
 use http::{Extensions, StatusCode, Uri};
@@ -8,6 +9,7 @@ use reqwest::{Body, Request, Response, ResponseBuilderExt};
 
 use crate::body::{ReplayBody, Rewind, SourceError, replay};
 use crate::body_use::BodyUse;
+use crate::retry::head::SavedHead;
 use crate::retry::request::Kept;
 use crate::retry::request::sealed::{Answer, Keeping, Kind};
 
@@ -35,7 +37,7 @@ impl Answer for Response {
 
 /// What is kept of a reqwest request.
 pub struct KeptRequest {
-    head: Parts,
+    head: SavedHead,
     /// For what only reqwest can clone, its own settings for instance; with the body, where reqwest can clone that.
     template: Request,
     /// The body, where it is a stream.
@@ -44,20 +46,16 @@ pub struct KeptRequest {
 
 impl KeptRequest {
     pub(super) fn new(mut request: Request, extensions: Extensions, keeping: Keeping) -> (Request, Self) {
-        let mut head = http::Request::new(()).into_parts().0;
-        head.method = request.method().clone();
-        head.uri = uri(&request);
-        head.version = request.version();
-        head.headers = request.headers().clone();
-        head.extensions = extensions;
+        let uri = uri(&request);
+        let head = SavedHead::new(request.method(), uri, request.version(), request.headers(), extensions);
 
         let body = request.body_mut().take();
         let kept = |template, stream| Self { head, template, stream };
         let Some((body, limit)) = body.and_then(|body| wrapped(body, request.body_mut(), keeping)) else {
-            let template = clone(&request);
+            let template = template(&mut request);
             return (request, kept(template, None));
         };
-        let template = clone(&request);
+        let template = template(&mut request);
         let (body, rewind) = replay(body, limit);
         *request.body_mut() = Some(Body::wrap(body));
         (request, kept(template, Some(rewind)))
@@ -103,6 +101,14 @@ fn wrapped(body: Body, place: &mut Option<Body>, keeping: Keeping) -> Option<(Bo
     }
 }
 
+/// The same without its header fields, which are kept elsewhere.
+fn template(request: &mut Request) -> Request {
+    let headers = mem::take(request.headers_mut());
+    let template = clone(request);
+    *request.headers_mut() = headers;
+    template
+}
+
 /// A copy of a request that has no body, or one that reqwest can clone.
 pub(super) fn clone(request: &Request) -> Request {
     request.try_clone().unwrap_or_else(|| Request::new(request.method().clone(), request.url().clone()))
@@ -112,7 +118,7 @@ impl Kept for KeptRequest {
     type Sent = Request;
     type Taken = Option<ReplayBody<Body>>;
 
-    fn head(&self) -> &Parts {
+    fn head(&self) -> &SavedHead {
         &self.head
     }
 

@@ -1,15 +1,16 @@
 //! Budgets: what keeps resends from becoming a storm.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use http::Uri;
 use tokio::time::Instant;
 use tower::retry::budget::{Budget, TpsBudget};
 
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(all(test, redial_loom))]
 mod models;
@@ -21,6 +22,9 @@ const SHARDS: usize = 64;
 
 /// How long a deposit counts.
 const TTL: Duration = Duration::from_secs(10);
+
+/// So many successes are one deposit: tower's budget takes a lock and looks at the clock for each.
+const BATCH: u32 = 16;
 
 /// One lane's budget.
 #[derive(Clone)]
@@ -35,7 +39,7 @@ impl Budgets {
         Self::PerOrigin(Arc::new(PerOrigin {
             ratio: sane_ratio(ratio),
             min_per_second: min_per_second.min(1_000_000),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             shards: std::array::from_fn(|_| OnceLock::new()),
         }))
     }
@@ -91,29 +95,66 @@ pub(super) struct PerOrigin {
 impl PerOrigin {
     fn of(&self, uri: &Uri) -> &OriginBudget {
         // A request without an authority goes to the one origin that its client was made for.
-        let shard = uri.authority().map_or(0, |authority| self.hasher.hash_one(authority.as_str()) as usize % SHARDS);
-        self.shards[shard].get_or_init(|| OriginBudget {
-            floor: Floor::new(self.min_per_second),
-            // Not with tower's own floor: in tower 0.5.3 (`retry/budget/tps_budget.rs`, `expire`) a window that ends
-            // moves it on by two slots, so that what it grants for ten seconds comes back after five.
-            ratio: TpsBudget::new(TTL, 0, self.ratio),
-        })
+        let shard = uri.authority().map_or(0, |authority| {
+            let mut hasher = self.hasher.build_hasher();
+            hasher.write(authority.as_str().as_bytes());
+            hasher.finish() as usize % SHARDS
+        });
+        self.shards[shard].get_or_init(|| OriginBudget::new(self.ratio, self.min_per_second))
     }
 }
 
 /// What may be spent in any case, and then a share of the successes.
 struct OriginBudget {
     floor: Floor,
+    /// Successes that are no deposit yet.
+    loose: AtomicU32,
+    /// How many successes are one deposit.
+    batch: u32,
+    /// How many of the loose ones one withdrawal takes; `None` where it is none that successes pay.
+    price: Option<u32>,
     ratio: TpsBudget,
+}
+
+impl OriginBudget {
+    fn new(ratio: f32, min_per_second: u32) -> Self {
+        let batch = if ratio * BATCH as f32 <= MAX_RATIO { BATCH } else { 1 };
+        // `2e-7` is as far as an `f32` is off 1: a fifth costs five.
+        let price = (ratio > 0.0).then(|| (1.0 / ratio - 2e-7).ceil().max(1.0) as u32);
+        Self {
+            floor: Floor::new(min_per_second),
+            loose: AtomicU32::new(0),
+            batch,
+            price,
+            // Not with tower's own floor: in tower 0.5.3 (`retry/budget/tps_budget.rs`, `expire`) a window that ends
+            // moves it on by two slots, so that what it grants for ten seconds comes back after five.
+            ratio: TpsBudget::new(TTL, 0, ratio * batch as f32),
+        }
+    }
+
+    /// Takes a withdrawal's price from the successes that are no deposit yet.
+    fn withdraw_loose(&self) -> bool {
+        let Some(price) = self.price else { return false };
+        let paid = |loose: u32| loose.checked_sub(price);
+        self.loose.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid).is_ok()
+    }
 }
 
 impl Budget for OriginBudget {
     fn deposit(&self) {
-        self.ratio.deposit();
+        if self.price.is_none() {
+            return;
+        }
+        let loose = self.loose.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        // Whoever takes them makes the deposit, and nobody else.
+        let paid = |loose: u32| loose.checked_sub(self.batch);
+        if loose >= self.batch && self.loose.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid).is_ok() {
+            self.ratio.deposit();
+        }
     }
 
     fn withdraw(&self) -> bool {
-        self.floor.withdraw() || self.ratio.withdraw()
+        self.floor.withdraw() || self.ratio.withdraw() || self.withdraw_loose()
     }
 }
 
@@ -149,9 +190,12 @@ impl Floor {
     }
 }
 
+/// What `TpsBudget::new` takes without a panic.
+const MAX_RATIO: f32 = 1_000.0;
+
 /// What `TpsBudget::new` takes without a panic, and without a quotient that it could not hold.
 fn sane_ratio(ratio: f32) -> f32 {
-    if ratio.is_nan() || ratio <= 0.0 { 0.0 } else { ratio.clamp(0.001, 1_000.0) }
+    if ratio.is_nan() || ratio <= 0.0 { 0.0 } else { ratio.clamp(0.001, MAX_RATIO) }
 }
 
 #[cfg(test)]
@@ -183,6 +227,21 @@ mod tests {
             budgets.deposit(&uri);
         }
         assert_eq!(withdrawals(&budgets, &uri), 1);
+    }
+
+    /// Successes that are no deposit yet pay too, and each of them once.
+    #[tokio::test(start_paused = true)]
+    async fn each_success_pays_once() {
+        let uri = Uri::from_static("http://host/");
+        for (ratio, successes, paid) in
+            [(0.2, 4, 0), (0.2, 16 + 4, 3), (0.2, 16 + 5, 3 + 1), (1.0, 15, 15), (1.0, 39, 39)]
+        {
+            let budgets = Budgets::per_origin(ratio, 0);
+            for _ in 0..successes {
+                budgets.deposit(&uri);
+            }
+            assert_eq!(withdrawals(&budgets, &uri), paid, "{ratio} of {successes}");
+        }
     }
 
     /// How many of a minute's withdrawals are granted, one each seven milliseconds.

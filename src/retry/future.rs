@@ -12,6 +12,7 @@ use tower::Service;
 
 use super::event::{Decision, Event, Stop};
 use super::grpc;
+use super::head::SavedHead;
 use super::layer::Config;
 use super::policy::{Case, Past, Plan};
 use super::request::Kept;
@@ -82,8 +83,6 @@ struct Exchange {
     config: Arc<Config>,
     single_hop: bool,
     began: Instant,
-    /// The time that the request itself says it has.
-    timeout: Option<Duration>,
     past: Past,
     resends: u32,
     attempts: Vec<Attempt>,
@@ -94,27 +93,23 @@ where
     S: Service<Q::Sent>,
     Q: Resendable,
 {
-    pub(super) fn new(mut service: S, request: Q, config: Arc<Config>) -> Self {
+    pub(super) fn new(service: &mut S, request: Q, config: Arc<Config>) -> Self
+    where
+        S: Clone,
+    {
         let single_hop = config.policy.single_hop.unwrap_or(Q::SINGLE_HOP);
         let (request, kept) = request.keep(Keeping { replay_limit: config.replay_limit, single_hop });
         let began = Instant::now();
-        let timeout = grpc::timeout(kept.head());
         let span = Span::new(kept.head(), 0);
+        // The service that was asked whether it is ready is the one that may be called.
         let future = span.in_scope(|| service.call(request));
         Self {
             state: State::Attempting { future, span },
             failed: None,
-            service: Some(service),
+            // For the next attempts: it is asked before each.
+            service: Some(service.clone()),
             kept: Some(kept),
-            exchange: Exchange {
-                config,
-                single_hop,
-                began,
-                timeout,
-                past: Past::default(),
-                resends: 0,
-                attempts: Vec::new(),
-            },
+            exchange: Exchange { config, single_hop, began, past: Past::default(), resends: 0, attempts: Vec::new() },
             marker: PhantomData,
         }
     }
@@ -133,12 +128,18 @@ where
         let mut this = self.project();
         let exchange = this.exchange;
         let Some(kept) = this.kept.as_mut() else { return Poll::Pending };
-        let output = loop {
+        let error = loop {
             let weighed = match this.state.as_mut().project() {
                 StateProj::Attempting { future, span } => match ready!(span.in_scope(|| future.poll(cx))) {
-                    Ok(response) => {
+                    Ok(mut response) => {
                         span.answered(response.status());
-                        break Ok(exchange.succeed(response, kept));
+                        exchange.succeed(&mut response, kept.head());
+                        if let Some(kept) = this.kept.take() {
+                            kept.release();
+                        }
+                        this.state.set(State::Done);
+                        *this.service = None;
+                        return Poll::Ready(Ok(response));
                     }
                     Err(error) => {
                         let span = span.clone();
@@ -164,19 +165,19 @@ where
                                 this.state.set(State::Attempting { future, span });
                                 continue;
                             }
-                            Err(error) => break Err(error),
+                            Err(error) => break error,
                         },
                         Poll::Ready(Err(error)) => exchange.weigh_unready(failed, &error, kept),
                         Poll::Pending => {
                             if deadline.is_none() {
-                                deadline.set(exchange.time_left());
+                                deadline.set(exchange.time_left(kept));
                             }
                             let in_time = deadline.as_pin_mut().is_none_or(|deadline| deadline.poll(cx).is_pending());
                             if in_time {
                                 *this.failed = Some(failed);
                                 return Poll::Pending;
                             }
-                            break Err(exchange.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }, kept));
+                            break exchange.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }, kept);
                         }
                     }
                 }
@@ -194,17 +195,14 @@ where
                         return Poll::Pending;
                     }
                 }
-                Err(error) => break Err(error),
+                Err(error) => break error,
             }
         };
-        if let (Ok(_), Some(kept)) = (&output, this.kept.take()) {
-            kept.release();
-        }
         this.state.set(State::Done);
         *this.service = None;
         // The caller does not see the error before the body is gone.
         *this.kept = None;
-        Poll::Ready(output)
+        Poll::Ready(Err(error))
     }
 }
 
@@ -215,9 +213,9 @@ impl<F> State<F> {
 }
 
 impl Exchange {
-    fn succeed<R: Answer>(&mut self, mut response: R, kept: &impl Kept) -> R {
+    fn succeed(&mut self, response: &mut impl Answer, head: &SavedHead) {
         let policy = &self.config.policy;
-        let uri = &kept.head().uri;
+        let uri = head.uri();
         policy.transparent.budgets.deposit(uri);
         if !policy.after_loss.budgets.is(&policy.transparent.budgets) {
             policy.after_loss.budgets.deposit(uri);
@@ -226,7 +224,6 @@ impl Exchange {
             let attempts = Attempts::new(std::mem::take(&mut self.attempts), self.resends);
             response.extensions_mut().insert(attempts);
         }
-        response
     }
 
     /// Decides about an attempt that failed.
@@ -279,7 +276,7 @@ impl Exchange {
     }
 
     fn decide(&self, failure: Failure, body_left: bool, elapsed: Duration, kept: &impl Kept) -> Result<Plan, Stop> {
-        let head = kept.head();
+        let head = kept.head().parts();
         let said = match self.config.treatment.as_ref().map_or(Treatment::ByRequest, |treatment| treatment(head)) {
             Treatment::ByRequest if grpc::calls_one_of(head, &self.config.grpc_methods) => Treatment::Idempotent,
             said => said,
@@ -291,7 +288,7 @@ impl Exchange {
             nested: head.extensions.get::<ResendCount>().is_some(),
             body_left,
             elapsed,
-            timeout: self.timeout,
+            timeout: grpc::timeout(head),
             past: self.past,
         };
         let plan = self.config.policy.decide(&case, jitter::random())?;
@@ -307,16 +304,17 @@ impl Exchange {
     fn send<E, K: Kept>(&mut self, failed: Failed<E, K::Taken>, kept: &K) -> Result<K::Sent, E> {
         // The clock may have gone on unseen: a suspended machine, a parent that does not poll.
         let elapsed = self.began.elapsed();
-        if self.config.policy.is_late(elapsed, self.timeout) {
+        let head = kept.head().parts();
+        if self.config.policy.is_late(elapsed, grpc::timeout(head)) {
             return Err(self.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }, kept));
         }
         let plan = &failed.plan;
         let budgets = &self.config.policy.limits(plan.lane).budgets;
-        if !plan.free && !budgets.withdraw(&kept.head().uri) {
+        if !plan.free && !budgets.withdraw(&head.uri) {
             return Err(self.stop(failed, Stop::BudgetExhausted, kept));
         }
         self.remember(&failed, kept);
-        let mut head = kept.head().clone();
+        let mut head = head.clone();
         head.extensions.insert(ResendCount::new(self.resends));
         grpc::prepare(&mut head, elapsed, self.past.maybe_processed());
         Ok(kept.resend(head, failed.body))
@@ -348,15 +346,15 @@ impl Exchange {
     }
 
     /// A timer for when no resend may begin any more; none where there is no runtime to have one in.
-    fn time_left(&self) -> Option<Sleep> {
+    fn time_left(&self, kept: &impl Kept) -> Option<Sleep> {
         let retry_for = self.config.policy.retry_for;
-        let time = self.timeout.map_or(retry_for, |timeout| timeout.min(retry_for));
+        let time = grpc::timeout(kept.head().parts()).map_or(retry_for, |timeout| timeout.min(retry_for));
         can_wait().then(|| sleep(time.saturating_sub(self.began.elapsed())))
     }
 
     fn report(&self, failure: Failure, decision: Decision, body_error: Option<SourceError>, kept: &impl Kept) {
         let event = Event {
-            head: kept.head(),
+            head: kept.head().parts(),
             number: self.number(),
             failure,
             decision,

@@ -107,6 +107,7 @@ mod future;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 pub(crate) mod grpc;
+pub(crate) mod head;
 mod layer;
 mod limits;
 mod over_http1;

@@ -7,6 +7,7 @@ use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
 
 use super::NextOverHttp1;
+use super::head::SavedHead;
 use crate::body::{ReplayBody, Rewind, SourceError, replay};
 use crate::body_use::BodyUse;
 
@@ -62,7 +63,7 @@ pub trait Kept {
     type Taken;
 
     /// Its head.
-    fn head(&self) -> &Parts;
+    fn head(&self) -> &SavedHead;
 
     /// What the newest attempt did with the body.
     fn body_use(&self) -> BodyUse;
@@ -93,24 +94,27 @@ impl<B: Body> sealed::Kind for Request<B> {
     const SINGLE_HOP: bool = true;
 
     fn keep(self, keeping: sealed::Keeping) -> (Self::Sent, Self::Kept) {
-        let (head, body) = self.into_parts();
+        let head = SavedHead::of(&self);
+        let over_http1 = NextOverHttp1::new();
+        let (mut parts, body) = self.into_parts();
         let (body, rewind) = replay(body, keeping.replay_limit);
-        let kept = KeptRequest { head: head.clone(), rewind, over_http1: NextOverHttp1::new() };
-        (kept.resend(head, body), kept)
+        if let Some(over_http1) = &over_http1 {
+            parts.extensions.insert(over_http1.clone());
+        }
+        (Request::from_parts(parts, body), KeptRequest { head, rewind, over_http1 })
     }
 }
 
 /// What is kept of an `http::Request`.
 pub struct KeptRequest<B> {
-    head: Parts,
+    head: SavedHead,
     rewind: Rewind<B>,
     over_http1: Option<NextOverHttp1>,
 }
 
-/// Without the head: it may hold secrets.
 impl<B> fmt::Debug for KeptRequest<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptRequest").field("rewind", &self.rewind).finish_non_exhaustive()
+        f.debug_struct("KeptRequest").field("head", &self.head).field("rewind", &self.rewind).finish_non_exhaustive()
     }
 }
 
@@ -118,7 +122,7 @@ impl<B> Kept for KeptRequest<B> {
     type Sent = Request<ReplayBody<B>>;
     type Taken = ReplayBody<B>;
 
-    fn head(&self) -> &Parts {
+    fn head(&self) -> &SavedHead {
         &self.head
     }
 

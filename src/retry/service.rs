@@ -1,6 +1,5 @@
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -52,10 +51,7 @@ impl<S: Clone, M> RetryOnCanceled<S, M> {
     where
         S: Service<Q::Sent>,
     {
-        // The service that was asked whether it is ready is the one that may be called.
-        let clone = self.inner.clone();
-        let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(ready, request, Arc::clone(&self.config))
+        ResponseFuture::new(&mut self.inner, request, Arc::clone(&self.config))
     }
 }
 

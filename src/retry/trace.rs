@@ -1,10 +1,10 @@
 //! A debug span for each attempt and a debug event for each that failed, with OpenTelemetry's names where it has one.
 
 use http::StatusCode;
-use http::request::Parts;
 use tracing::field::{Empty, display};
 
 use super::event::{Decision, Event};
+use super::head::SavedHead;
 use crate::fate::Failure;
 
 /// One attempt, as OpenTelemetry's conventions for HTTP clients have a span for each.
@@ -12,16 +12,16 @@ use crate::fate::Failure;
 pub(super) struct Span(tracing::Span);
 
 impl Span {
-    pub(super) fn new(head: &Parts, resends: u32) -> Self {
+    pub(super) fn new(head: &SavedHead, resends: u32) -> Self {
         let span = tracing::debug_span!(
             "attempt",
-            otel.name = head.method.as_str(),
+            otel.name = head.method().as_str(),
             otel.kind = "client",
             otel.status_code = Empty,
-            http.request.method = head.method.as_str(),
-            server.address = head.uri.host(),
-            server.port = head.uri.port_u16().map(i64::from),
-            url.scheme = head.uri.scheme_str(),
+            http.request.method = head.method().as_str(),
+            server.address = head.uri().host(),
+            server.port = head.uri().port_u16().map(i64::from),
+            url.scheme = head.uri().scheme_str(),
             http.request.resend_count = (resends > 0).then_some(i64::from(resends)),
             http.response.status_code = Empty,
             error.type = Empty,

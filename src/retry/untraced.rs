@@ -1,16 +1,16 @@
 //! What [`trace`](super::trace) is without the feature `tracing`: nothing.
 
 use http::StatusCode;
-use http::request::Parts;
 
 use super::event::Event;
+use super::head::SavedHead;
 use crate::fate::Failure;
 
 #[derive(Clone)]
 pub(super) struct Span;
 
 impl Span {
-    pub(super) fn new(_: &Parts, _: u32) -> Self {
+    pub(super) fn new(_: &SavedHead, _: u32) -> Self {
         Self
     }
 
