@@ -127,6 +127,21 @@ enum Switch {
     Done,
 }
 
+/// Something that happens to a connection: nothing else does, until it is over.
+pub(super) struct Step<'a> {
+    connection: &'a Connection,
+    pub(super) inner: MutexGuard<'a, Inner>,
+    pub(super) now: Duration,
+}
+
+impl Step<'_> {
+    pub(super) fn finish(mut self) {
+        let effects = self.inner.settle(&self.connection.0, self.now);
+        drop(self.inner);
+        self.connection.follow(effects);
+    }
+}
+
 /// What is to be done once the lock is released.
 #[derive(Default)]
 struct Effects {
@@ -229,14 +244,17 @@ impl Connection {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins something that is followed up when it is over.
+    pub(super) fn begin(&self) -> Step<'_> {
+        let inner = self.lock();
+        Step { connection: self, inner, now: self.now() }
+    }
+
     /// Lets something happen, and follows it up.
     pub(super) fn step<R>(&self, happen: impl FnOnce(&mut Inner, Duration) -> R) -> R {
-        let mut inner = self.lock();
-        let now = self.now();
-        let result = happen(&mut inner, now);
-        let effects = inner.settle(&self.0, now);
-        drop(inner);
-        self.follow(effects);
+        let mut step = self.begin();
+        let result = happen(&mut step.inner, step.now);
+        step.finish();
         result
     }
 
@@ -274,14 +292,20 @@ impl Connection {
         self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// The transport ended.
-    pub(super) fn ended(&self, close: Close) {
-        self.step(|inner, _| inner.machine.ended(close));
+    /// Tells what is still to be told, and that the transport has ended.
+    pub(super) fn ended(&self, tell: impl FnOnce(&mut Inner, Duration), close: Close) {
+        self.step(|inner, now| {
+            tell(inner, now);
+            inner.machine.ended(close);
+        });
     }
 
-    /// What has to be done now. Only where all that there was to read has been read.
-    pub(super) fn turn(&self) -> Turn {
-        self.step(|inner, now| inner.turn(&self.0, now))
+    /// Tells what is still to be told, and what has to be done now. Only where all that there was to read has been read.
+    pub(super) fn turn(&self, tell: impl FnOnce(&mut Inner, Duration)) -> Turn {
+        self.step(|inner, now| {
+            tell(inner, now);
+            inner.turn(&self.0, now)
+        })
     }
 
     /// Tells of bytes that went out, and what has to be done now; `None` where something may be due, and it has to be seen
@@ -535,6 +559,11 @@ impl Inner {
         }
         self.streams.inbound(event);
         self.machine.inbound(event, now);
+    }
+
+    /// DATA came, and not the last on its stream.
+    pub(super) fn data(&mut self, stream_id: u32, now: Duration) {
+        self.machine.inbound(&frame::Event::End(frame::Frame::Data { stream_id, end_stream: false }), now);
     }
 
     /// The peer's notice of a graceful shutdown came, and the client has not been given it.

@@ -278,13 +278,7 @@ impl Scanner {
                     return Some(Event::Preface);
                 }
                 State::Header => {
-                    if !self.keep(bytes, HEADER) {
-                        return None;
-                    }
-                    let mut header = [0; HEADER];
-                    header.copy_from_slice(&self.kept[..HEADER]);
-                    let header = Header::read(&header);
-                    self.kept_len = 0;
+                    let header = self.header(bytes)?;
                     if !self.expects(&header) {
                         return Some(self.off(bytes));
                     }
@@ -337,6 +331,22 @@ impl Scanner {
         *bytes = &[];
         self.state = State::Off;
         Event::NotHttp2
+    }
+
+    /// A frame's header, once it is whole.
+    fn header(&mut self, bytes: &mut &[u8]) -> Option<Header> {
+        // Mostly it is there at once.
+        if self.kept_len == 0 {
+            if let Some((header, rest)) = bytes.split_first_chunk() {
+                *bytes = rest;
+                return Some(Header::read(header));
+            }
+        }
+        if !self.keep(bytes, HEADER) {
+            return None;
+        }
+        self.kept_len = 0;
+        self.kept.first_chunk().map(Header::read)
     }
 
     /// Keeps bytes until there are `wanted`. Whether there are.

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -65,7 +66,10 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn new(service: S, request: Request<B>, hub: &Arc<Hub>, site: Option<Arc<Site>>) -> Self {
+    pub(super) fn new(service: &mut S, request: Request<B>, hub: &Arc<Hub>, site: Option<Arc<Site>>) -> Self
+    where
+        S: Clone,
+    {
         let watched = Watched::new(site);
         let mut this = Self { state: State::Done, hub: Arc::clone(hub), watched };
         // Where nobody watches sockets, nobody knows of limits; and HTTP/1.1 has none.
@@ -74,7 +78,12 @@ where
         let pass = gated.map_or(Some(Pass::Free), |site| site.gate.try_enter());
         this.state = match pass {
             Some(pass) => send(&mut this.watched, service, request, &pass),
-            None => State::Waiting { service: Some(service), request: Some(request), place: None, timeout: None },
+            None => {
+                // The service that was asked whether it is ready is the one that may be called.
+                let clone = service.clone();
+                let ready = mem::replace(service, clone);
+                State::Waiting { service: Some(ready), request: Some(request), place: None, timeout: None }
+            }
         };
         this
     }
@@ -112,10 +121,10 @@ where
                     };
                     #[cfg(feature = "metrics")]
                     watched.waited();
-                    let (Some(service), Some(request)) = (service.take(), request.take()) else {
+                    let (Some(mut service), Some(request)) = (service.take(), request.take()) else {
                         return Poll::Pending;
                     };
-                    let sent = send(watched, service, request, &pass);
+                    let sent = send(watched, &mut service, request, &pass);
                     this.state.set(sent);
                 }
                 StateProj::Sent { future, capture, mut grace } => {
@@ -159,7 +168,7 @@ where
     }
 }
 
-fn send<S, B>(watched: &mut Watched, mut service: S, mut request: Request<B>, pass: &Pass) -> State<S, S::Future, B>
+fn send<S, B>(watched: &mut Watched, service: &mut S, mut request: Request<B>, pass: &Pass) -> State<S, S::Future, B>
 where
     S: Service<Request<B>>,
 {

@@ -79,8 +79,13 @@ impl Unanswered {
 /// What the inbound bytes told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    /// An event of the peer's.
+    /// An event of the peer's that something may follow from at once.
     Event(Event),
+    /// DATA that does not end its stream: as good as nothing, and most of what comes.
+    Data {
+        /// Its stream.
+        stream_id: u32,
+    },
     /// The same, a notice of a graceful shutdown that nobody above is to see yet.
     Taken(Event),
     /// The answer to a PING of ours, which nobody above is to see.
@@ -88,6 +93,19 @@ pub(super) enum Told {
         /// None is unanswered any more.
         last: bool,
     },
+}
+
+impl Told {
+    /// What there is to tell of an event that the client is given.
+    fn of(event: Event) -> Option<Self> {
+        match event {
+            Event::End(Frame::Data { stream_id, end_stream: false }) => Some(Self::Data { stream_id }),
+            Event::Begin(_) | Event::End(Frame::Other(_) | Frame::Ping { .. } | Frame::Settings { ack: true, .. }) => {
+                None
+            }
+            _ => Some(Self::Event(event)),
+        }
+    }
 }
 
 /// The inbound direction.
@@ -179,7 +197,7 @@ impl Inbound {
                 }
                 Event::NotHttp2 | Event::Preface => {}
             }
-            told(Told::Event(event));
+            Told::of(event).into_iter().for_each(&mut told);
         }
         self.holding = self.scanner.at_boundary();
         None
@@ -229,7 +247,7 @@ impl Inbound {
                     if !may_be_ours && !self.may_take(&header) && !self.may_wait(&header) {
                         self.let_go();
                     }
-                    told(Told::Event(event));
+                    Told::of(event).into_iter().for_each(&mut told);
                 }
                 Event::End(frame) => {
                     self.greeted = true;
@@ -243,7 +261,7 @@ impl Inbound {
                         Frame::Ping { ack: false, .. } if self.held_len == FRAME && self.took_goaway => {
                             self.held_len = 0;
                             self.pings.push(self.held);
-                            told(Told::Event(event));
+                            Told::of(event).into_iter().for_each(&mut told);
                         }
                         _ if self.held_len == FRAME && self.takes(&frame) => {
                             self.held_len = 0;
@@ -256,7 +274,7 @@ impl Inbound {
                             if self.passed_goaway && self.scanner.at_boundary() {
                                 self.put_pings();
                             }
-                            told(Told::Event(event));
+                            Told::of(event).into_iter().for_each(&mut told);
                         }
                     }
                     self.holding = self.scanner.at_boundary();
@@ -265,7 +283,7 @@ impl Inbound {
                 Event::NotHttp2 | Event::Preface => {
                     self.let_go();
                     self.goaway = false;
-                    told(Told::Event(event));
+                    Told::of(event).into_iter().for_each(&mut told);
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Connection;
-use super::connection::{Inner, Turn};
+use super::connection::{Inner, Step, Turn};
 use super::inbound::{Inbound, Told};
 use super::machine::Close;
 use super::outbound::Outbound;
@@ -44,6 +45,7 @@ struct Monitored<T> {
     inbound: Inbound,
     outbound: Outbound,
     alarm: Alarm,
+    untold: Untold,
     /// A PING is to be sent as soon as one may stand.
     wants_ping: bool,
     /// The client's last write could not be finished: its task is the one to be woken when there is room.
@@ -64,6 +66,28 @@ struct Monitored<T> {
     shutdown: Option<Pin<Box<Sleep>>>,
 }
 
+/// What came and was not told yet, because nothing but the time of silence follows from it. It is told before anything is
+/// decided: when all that there was to read has been read, and before whatever is told next. Most of what comes is of bodies,
+/// and costs neither lock nor clock so.
+#[derive(Clone, Copy, Debug, Default)]
+struct Untold {
+    bytes: bool,
+    /// The last of them that was DATA: its stream.
+    data: Option<u32>,
+}
+
+impl Untold {
+    fn tell(&mut self, inner: &mut Inner, now: Duration) {
+        let Self { bytes, data } = mem::take(self);
+        if bytes {
+            inner.heard(now);
+        }
+        if let Some(stream_id) = data {
+            inner.data(stream_id, now);
+        }
+    }
+}
+
 // ===== impl MonitoredIo =====
 
 impl<T> MonitoredIo<T> {
@@ -74,6 +98,7 @@ impl<T> MonitoredIo<T> {
             connection,
             outbound: Outbound::new(),
             alarm: Alarm::new(),
+            untold: Untold::default(),
             wants_ping: false,
             blocked: false,
             retries: false,
@@ -129,6 +154,14 @@ impl<T> fmt::Debug for MonitoredIo<T> {
 
 // ===== impl Monitored =====
 
+impl<T> Monitored<T> {
+    /// The transport has ended.
+    fn ended(&mut self, close: Close) {
+        let untold = &mut self.untold;
+        self.connection.ended(|inner, now| untold.tell(inner, now), close);
+    }
+}
+
 impl<T: Read + Write + Unpin> Monitored<T> {
     fn failure(&self) -> io::Result<()> {
         let Some(close) = self.failed else { return Ok(()) };
@@ -141,13 +174,15 @@ impl<T: Read + Write + Unpin> Monitored<T> {
 
     /// Tells of bytes that came, and puts into the queue what the client is to read of them.
     fn filter(&mut self, bytes: &[u8]) {
-        let inbound = &mut self.inbound;
+        let Self { inbound, untold, .. } = self;
+        untold.bytes = true;
         // One that waits to be written will be answered by itself.
         let waits = self.wants_ping;
         self.connection.step(|inner, now| {
-            inner.heard(now);
+            untold.tell(inner, now);
             inbound.filter(bytes, |told| match told {
                 Told::Event(event) => inner.inbound(&event, now),
+                Told::Data { stream_id } => inner.data(stream_id, now),
                 Told::Taken(event) => inner.took_goaway(&event, now),
                 Told::Answer { last } if last && !waits => inner.answered(now),
                 Told::Answer { .. } => {}
@@ -155,20 +190,28 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         });
     }
 
-    /// Tells of bytes that came and went straight to the client. What follows a frame that is taken out of them is put into the
-    /// queue.
+    /// Looks at bytes that came and went straight to the client, and tells of them what is worth it. What follows a frame that is
+    /// taken out of them is put into the queue.
     fn pass(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         let bytes = &buf.filled()[before..];
         self.connection.count_received(bytes.len());
-        let inbound = &mut self.inbound;
-        let taken = self.connection.step(|inner, now| {
-            inner.heard(now);
-            inbound.pass(bytes, |told| match told {
-                Told::Event(event) => inner.inbound(&event, now),
-                Told::Taken(event) => inner.took_goaway(&event, now),
-                Told::Answer { .. } => {}
-            })
+        let Self { inbound, untold, connection, .. } = self;
+        untold.bytes = true;
+        let mut step: Option<Step<'_>> = None;
+        let taken = inbound.pass(bytes, |told| {
+            if let Told::Data { stream_id } = told {
+                untold.data = Some(stream_id);
+                return;
+            }
+            let Step { inner, now, .. } = step.get_or_insert_with(|| connection.begin());
+            untold.tell(inner, *now);
+            match told {
+                Told::Event(event) => inner.inbound(&event, *now),
+                Told::Taken(event) => inner.took_goaway(&event, *now),
+                Told::Data { .. } | Told::Answer { .. } => {}
+            }
         });
+        step.into_iter().for_each(Step::finish);
         if let Some(taken) = taken {
             let rest = bytes[taken.end..].to_vec();
             buf.set_filled(before + taken.start);
@@ -187,7 +230,7 @@ impl<T: Read + Write + Unpin> Monitored<T> {
             }
             result => {
                 self.inbound.finish();
-                self.connection.ended(if result.is_ok() { Close::Peer } else { Close::Transport });
+                self.ended(if result.is_ok() { Close::Peer } else { Close::Transport });
                 self.end = Some(result);
             }
         }
@@ -198,7 +241,8 @@ impl<T: Read + Write + Unpin> Monitored<T> {
     /// been read.
     fn watch(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         loop {
-            let turn = self.connection.turn();
+            let untold = &mut self.untold;
+            let turn = self.connection.turn(|inner, now| untold.tell(inner, now));
             self.act(&turn, cx)?;
             if !self.alarm.rings(&self.connection, turn.deadline, cx) {
                 return Ok(());
@@ -232,7 +276,7 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         // it comes to read.
         if self.inbound.has_queue() {
             // It has not come, and more may lie behind that.
-            self.connection.step(Inner::heard);
+            self.untold.bytes = true;
         } else if self.end.is_none() {
             // Another task may be the one that reads, an upgraded connection's for instance: it is woken too, now or when
             // there is something.
@@ -278,7 +322,7 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         let written = match result {
             Poll::Ready(Ok(written)) => written,
             Poll::Ready(Err(error)) => {
-                self.connection.ended(Close::Transport);
+                self.ended(Close::Transport);
                 return Poll::Ready(Err(error));
             }
             Poll::Pending => {
@@ -290,8 +334,9 @@ impl<T: Read + Write + Unpin> Monitored<T> {
             }
         };
         self.connection.count_sent(written);
-        let outbound = &mut self.outbound;
+        let Self { outbound, untold, .. } = self;
         let turn = self.connection.sent(|inner, now| {
+            untold.tell(inner, now);
             let mut left = written;
             for buf in bufs {
                 let part = &buf[..buf.len().min(left)];
@@ -376,7 +421,7 @@ impl<T: Read + Write + Unpin> AsyncRead for Monitored<T> {
                         continue;
                     }
                     Poll::Ready(result) => {
-                        this.connection.ended(if result.is_ok() { Close::Peer } else { Close::Transport });
+                        this.ended(if result.is_ok() { Close::Peer } else { Close::Transport });
                         return Poll::Ready(result);
                     }
                     Poll::Pending => {}
@@ -461,7 +506,7 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
 
 impl<T> Drop for Monitored<T> {
     fn drop(&mut self) {
-        self.connection.ended(Close::Client);
+        self.ended(Close::Client);
     }
 }
 

@@ -30,6 +30,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use super::frame::{Event, Frame};
 use crate::fate::Reason;
 
@@ -231,7 +233,7 @@ pub enum Action {
 pub struct Machine {
     settings: Settings,
     state: State,
-    streams: HashMap<u32, Stream>,
+    streams: HashMap<u32, Stream, RandomState>,
     requests: u64,
     /// The highest stream id that went out.
     highest: u32,
@@ -303,7 +305,7 @@ impl Machine {
         Self {
             settings,
             state: State::Open,
-            streams: HashMap::new(),
+            streams: HashMap::default(),
             requests: 0,
             highest: 0,
             began: None,

@@ -1,8 +1,10 @@
 //! What is known of each origin, in bounded memory.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError};
+
+use foldhash::fast::RandomState;
 
 use super::Origin;
 use crate::sync::RwLock;
@@ -16,18 +18,20 @@ pub(super) const SHARDS: usize = if cfg!(all(test, redial_loom)) { 1 } else { 16
 /// When a map holds this many origins, those that are of no use any more are forgotten.
 pub(super) const ORIGINS_PER_SHARD: usize = if cfg!(all(test, redial_loom)) { 1 } else { 256 };
 
+type Shard<T> = HashMap<Origin, Arc<T>, RandomState>;
+
 /// A map of origins. A client with a million hosts does not fill the memory.
 pub(crate) struct Origins<T> {
-    shards: [RwLock<HashMap<Origin, Arc<T>>>; SHARDS],
+    shards: [RwLock<Shard<T>>; SHARDS],
     hasher: RandomState,
 }
 
 impl<T> Origins<T> {
     pub(crate) fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| RwLock::default()), hasher: RandomState::new() }
+        Self { shards: std::array::from_fn(|_| RwLock::default()), hasher: RandomState::default() }
     }
 
-    fn shard(&self, origin: &Origin) -> &RwLock<HashMap<Origin, Arc<T>>> {
+    fn shard(&self, origin: &Origin) -> &RwLock<Shard<T>> {
         &self.shards[self.hasher.hash_one(origin) as usize % SHARDS]
     }
 
@@ -57,7 +61,7 @@ impl<T> Origins<T> {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<T>> {
-        let all = |shard: &RwLock<HashMap<_, Arc<T>>>| {
+        let all = |shard: &RwLock<Shard<T>>| {
             shard.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>()
         };
         self.shards.iter().flat_map(all).collect()

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -79,10 +78,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let site = self.hub.site_of(request.uri(), self.origin.as_ref());
-        // The service that was asked whether it is ready is the one that may be called.
-        let clone = self.inner.clone();
-        let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(ready, request, &self.hub, site)
+        ResponseFuture::new(&mut self.inner, request, &self.hub, site)
     }
 }
 

@@ -1,10 +1,11 @@
 //! One attempt, watched.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::sync::Arc;
 use std::task::Context;
 
-use http::{Response, StatusCode};
+use http::{Extensions, Response, StatusCode};
 use http_body::Body;
 use hyper_util::client::legacy::connect::CaptureConnection;
 #[cfg(feature = "metrics")]
@@ -61,12 +62,7 @@ impl Watched {
         if self.connection.as_ref().is_some_and(Connection::admits) {
             return;
         }
-        let mut extras = http::Extensions::new();
-        match &*capture.connection_metadata() {
-            Some(connected) => connected.get_extras(&mut extras),
-            None => return,
-        }
-        let Some(connection) = extras.remove::<Connection>() else { return };
+        let Some(connection) = captured(capture) else { return };
         if self.connection.as_ref().is_none_or(|known| known.id() != connection.id()) {
             connection.adopt(capture);
             self.found(connection);
@@ -95,9 +91,13 @@ impl Watched {
     /// The response's head came, with a body that holds the request's place.
     pub(super) fn succeed<R: Body>(&mut self, mut response: Response<R>) -> Response<ResponseBody<R>> {
         if let Some(connection) = response.extensions().get::<Connection>() {
-            self.found(connection.clone());
+            if self.connection.as_ref().is_none_or(|known| known.id() != connection.id()) {
+                self.found(connection.clone());
+            }
         }
         match (&self.connection, &self.site) {
+            // hyper-util has put it there itself, mostly.
+            (Some(_), _) if response.extensions().get::<Connection>().is_some() => {}
             (Some(connection), _) => {
                 response.extensions_mut().insert(connection.clone());
             }
@@ -178,6 +178,24 @@ impl Watched {
         self.forget_connection();
         self.permit = None;
     }
+}
+
+thread_local! {
+    /// A map to be filled and emptied again: to make one takes three allocations.
+    static EXTRAS: Cell<Option<Extensions>> = const { Cell::new(None) };
+}
+
+/// The connection that was captured, if there is one yet and it is watched.
+fn captured(capture: &CaptureConnection) -> Option<Connection> {
+    let metadata = capture.connection_metadata();
+    let connected = metadata.as_ref()?;
+    // A thread that ends has none.
+    let mut extras = EXTRAS.try_with(Cell::take).ok().flatten().unwrap_or_default();
+    connected.get_extras(&mut extras);
+    let connection = extras.remove();
+    extras.clear();
+    let _ = EXTRAS.try_with(|place| place.set(Some(extras)));
+    connection
 }
 
 impl Drop for Watched {

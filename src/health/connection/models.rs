@@ -47,7 +47,7 @@ fn whose_connection_ends_is_woken() {
                 assert_eq!(connection.state(), State::Closed(Close::Peer));
             }
         });
-        connection.ended(Close::Peer);
+        connection.ended(|_, _| (), Close::Peer);
         waits.join().unwrap();
         assert_over(&hub, &connection);
     });
@@ -62,9 +62,9 @@ fn it_ends_once() {
         let connection = connect(&hub);
         let other = thread::spawn({
             let connection = connection.clone();
-            move || connection.ended(Close::Transport)
+            move || connection.ended(|_, _| (), Close::Transport)
         });
-        connection.ended(Close::Peer);
+        connection.ended(|_, _| (), Close::Peer);
         other.join().unwrap();
         assert_over(&hub, &connection);
         let told = std::iter::from_fn(|| events.try_recv().ok());
@@ -83,7 +83,7 @@ fn what_has_ended_keeps_no_capture() {
             let connection = connection.clone();
             move || connection.adopt(&capture_connection(&mut Request::new(())))
         });
-        connection.ended(Close::Peer);
+        connection.ended(|_, _| (), Close::Peer);
         adopts.join().unwrap();
         assert!(connection.lock().capture.is_none());
         assert_over(&hub, &connection);
@@ -101,10 +101,10 @@ fn the_task_that_reads_hears_of_a_drain() {
             move || {
                 wait(|cx| {
                     connection.waits_to_read(cx.waker());
-                    connection.turn();
+                    connection.turn(|_, _| ());
                     if connection.state() == State::Draining(Drain::Asked) { Poll::Ready(()) } else { Poll::Pending }
                 });
-                connection.ended(Close::Client);
+                connection.ended(|_, _| (), Close::Client);
             }
         });
         connection.drain();
@@ -137,7 +137,7 @@ fn who_waits_for_a_stream_is_let_in_when_it_ends() {
                 site.gate.release(None, false);
             }
         });
-        connection.ended(Close::Peer);
+        connection.ended(|_, _| (), Close::Peer);
         waits.join().unwrap();
         assert_over(&hub, &connection);
         assert_eq!(connection.0.site.gate.load(), (0, 0));
@@ -168,6 +168,6 @@ fn what_was_told_to_be_unsent_is_never_sent() {
         let truth = connection.truth(1, true);
         let given = writes.join().unwrap();
         assert!(!given || truth == Truth::Sent, "{truth:?}");
-        connection.ended(Close::Client);
+        connection.ended(|_, _| (), Close::Client);
     });
 }

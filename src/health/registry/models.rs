@@ -25,7 +25,7 @@ fn connections_come_and_go() {
             let hub = Arc::clone(&hub);
             move || {
                 let connection = hub.connected(&origin());
-                connection.ended(Close::Peer);
+                connection.ended(|_, _| (), Close::Peer);
                 connection.id()
             }
         });
@@ -36,7 +36,7 @@ fn connections_come_and_go() {
         assert_eq!(snapshot.connections.iter().map(|it| it.id).collect::<Vec<_>>(), [mine.id()]);
         assert_eq!(snapshot.ended.iter().map(|it| it.id).collect::<Vec<_>>(), [ended]);
         assert_eq!(snapshot.origins.len(), 1);
-        mine.ended(Close::Peer);
+        mine.ended(|_, _| (), Close::Peer);
     });
 }
 
@@ -47,7 +47,7 @@ fn a_snapshot_may_be_taken_at_any_time() {
         let hub = hub();
         let connection = hub.connected(&origin());
         let id = connection.id();
-        let ends = thread::spawn(move || connection.ended(Close::Peer));
+        let ends = thread::spawn(move || connection.ended(|_, _| (), Close::Peer));
         let snapshot = hub.snapshot();
         assert!(snapshot.connections.iter().all(|it| it.id == id) && snapshot.connections.len() <= 1);
         ends.join().unwrap();
