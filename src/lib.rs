@@ -136,6 +136,7 @@
 //! | `reqwest-middleware` | the layers as middleware of reqwest-middleware 0.5; brings `reqwest` |
 //! | `resume` | `resume`: downloads that go on where they broke |
 //! | `serde` | snapshots and events of [`health`] and [`downgrade`] can be serialized |
+//! | `test-util` | `test_util`: servers that misbehave as real ones do, for tests of your own client |
 //! | `tonic` | the layers around tonic 0.14's channel, and connection errors as gRPC's statuses. What [`retry`](retry#grpc) does for gRPC needs no feature |
 //!
 //! None is on by default.
@@ -162,6 +163,8 @@ pub mod reqwest;
 pub mod resume;
 pub mod retry;
 mod sync;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod timer;
 #[cfg(feature = "tonic")]
 pub mod tonic;

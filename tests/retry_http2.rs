@@ -579,7 +579,7 @@ async fn a_certificate_failure_is_not_resent() {
         loop {
             let tcp = server.accept_tcp().await;
             dials.fetch_add(1, Ordering::SeqCst);
-            let _ = support::Socket::establish(tcp, Some(&server.identity().acceptor(&[support::tls::H2]))).await;
+            let _ = support::Socket::accept_tls(tcp, server.identity(), &[support::tls::H2]).await;
         }
     };
     let request = async { service.ready().await?.call(post(server.uri("/"), "1", "a body")).await };

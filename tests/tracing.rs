@@ -16,6 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use support::log::Log;
 use support::tls::Identity;
+use support::tls::Trusting as _;
 use support::{Cut, Fault, FaultyServer, clients};
 #[cfg(feature = "resume")]
 use tower::BoxError;

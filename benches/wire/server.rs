@@ -25,7 +25,7 @@ pub(crate) fn serve(with_tls: bool) {
         let address = listener.local_addr().expect("it listens");
         println!("{address} {}", hex::encode(identity.certificate()));
         std::io::stdout().flush().expect("somebody reads");
-        let acceptor: Option<TlsAcceptor> = with_tls.then(|| identity.acceptor(&[tls::H2]));
+        let acceptor: Option<TlsAcceptor> = with_tls.then(|| tls::acceptor(&identity, &[tls::H2]));
         let large = Bytes::from(vec![7; load::SIZE]);
         while let Ok((socket, _)) = listener.accept().await {
             socket.set_nodelay(true).expect("a TCP socket");

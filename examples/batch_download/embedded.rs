@@ -22,6 +22,7 @@ use crate::server;
 use crate::silence::Silences;
 use crate::support::files::{File, files};
 use crate::support::tls::Identity;
+use crate::support::tls::Trusting as _;
 
 /// How long the run pauses once. The server has forgotten an idle connection by then.
 const PAUSE: Duration = Duration::from_millis(1_500);

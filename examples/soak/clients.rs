@@ -19,6 +19,7 @@ use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::connects::{Connects, Counted};
 use crate::servers::Site;
+use crate::support::tls::Trusting as _;
 use crate::support::{clients, tls};
 use crate::watch::Watch;
 

@@ -46,9 +46,52 @@
 //!
 //! # The whole client, against real frames
 //!
-//! This crate's own tests have a server of which every frame is written by the test, so that a GOAWAY, a refusal, a cut or silence comes
-//! at exactly the moment that is meant: `tests/support` in the repository, `ScriptedServer` for one connection and `FaultyServer` for load. It is no public module;
-//! look at `tests/conformance`, which plays the same faults to every client that this crate goes around, for how it is used.
+//! The feature `test-util` has the servers of this crate's own tests, in `tower_redial::test_util`: `ScriptedServer`, of which every
+//! frame is written by the test, so that a GOAWAY, a refusal, a cut or silence comes at exactly the moment that is meant;
+//! `FaultyServer`, which fails by a plan under load; and a `Ledger` of what was processed. As a dev-dependency:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! tower-redial = { version = "0.1", features = ["test-util"] }
+//! ```
+//!
+//! A deploy in the middle of a hundred orders: each connection is wound up after ten of them, as nginx does it, and every seventh is
+//! refused. All are answered, and none is processed twice:
+//!
+//! ```
+//! # #[cfg(feature = "test-util")]
+//! # mod test {
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::Full;
+//! use hyper_util::client::legacy::{Client, connect::HttpConnector};
+//! use hyper_util::rt::TokioExecutor;
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_redial::test_util::{Fault, FaultyServer, GoAway, REQUEST_ID};
+//! use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
+//!
+//! # pub async fn run() {
+//! let server = FaultyServer::builder().goaway(GoAway::every(10)).every(7, Fault::Refuse).start().await;
+//! // Yours, here:
+//! let health = ConnectionHealth::default();
+//! let client = Client::builder(TokioExecutor::new()).http2_only(true).build(health.connector(HttpConnector::new()));
+//! let client = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).layer(health.layer()).service(client);
+//! for n in 0..100 {
+//!     let order = Request::post(server.uri("/orders")).header(REQUEST_ID, n);
+//!     let order = order.body(Full::<Bytes>::from("one of those")).unwrap();
+//!     assert_eq!(client.clone().oneshot(order).await.unwrap().status(), 200);
+//! }
+//! assert_eq!((server.ledger().distinct(), server.ledger().doubled()), (100, vec![]));
+//! # }
+//! # }
+//! # #[cfg(feature = "test-util")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() { test::run().await }
+//! # #[cfg(not(feature = "test-util"))]
+//! # fn main() {}
+//! ```
+//!
+//! `tests/conformance` in the repository plays the same faults to every client that this crate goes around.
 //!
 //! # What to test
 //!

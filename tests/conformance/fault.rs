@@ -167,7 +167,7 @@ impl Played {
                 tell();
                 // The handshake fails on this side too, with the client's alert.
                 let tcp = server.accept_tcp().await;
-                assert!(Socket::establish(tcp, Some(&server.identity().acceptor(&[tls::H2]))).await.is_err());
+                assert!(Socket::accept_tls(tcp, server.identity(), &[tls::H2]).await.is_err());
                 vec![]
             }
         };

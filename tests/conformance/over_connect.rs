@@ -13,6 +13,7 @@ use tower_redial::retry::Boxed;
 use crate::call::BoxBody;
 use crate::stacks::{SendFn, Setup, http};
 use crate::support::clients;
+use crate::support::tls::Trusting as _;
 
 type Body = tower_redial::ReplayBody<BoxBody>;
 

@@ -12,6 +12,7 @@ use tower_redial::retry::Boxed;
 use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::stacks::{SendFn, Setup, read};
+use crate::support::tls::Trusting as _;
 use crate::support::{REQUEST_ID, clients};
 
 /// The client has one API server: it is made at the first request.

@@ -11,6 +11,7 @@ use tower_redial::tonic::{GrpcLayer, GrpcService};
 
 use crate::stacks::{SendFn, Setup, http};
 use crate::support::clients;
+use crate::support::tls::Trusting as _;
 
 /// A channel has one origin: it is made at the first request.
 pub(crate) fn send(setup: &Setup, layer: RetryOnCanceledLayer<Boxed>) -> SendFn {

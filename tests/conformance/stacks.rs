@@ -16,6 +16,7 @@ use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::call::{Call, Content};
 use crate::support::tls::Identity;
+use crate::support::tls::Trusting as _;
 use crate::support::{REQUEST_ID, clients};
 
 /// A way in which the layers are put around a client.

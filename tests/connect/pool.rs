@@ -18,6 +18,7 @@ use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::setup::{text, verdict};
 use crate::support::bound::{checked, within};
+use crate::support::tls::Trusting as _;
 use crate::support::wire::MAX_STREAM_ID;
 use crate::support::{
     Fault, FaultyServer, GoAway, NobodyListens, Reply, ScriptedServer, clients, reason, setting, tls,

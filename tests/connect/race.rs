@@ -16,6 +16,7 @@ use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use crate::support::bound::checked;
 use crate::support::tls::Identity;
+use crate::support::tls::Trusting as _;
 use crate::support::{Cut, Fault, FaultyServer, GoAway, GoAwayStyle, ProcessAt, clients, reason};
 
 const WORKERS: u64 = 64;

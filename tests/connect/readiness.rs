@@ -16,6 +16,7 @@ use tower_redial::health::{Close, Drain, State};
 use crate::setup::{self, Connection, text, until, verdict};
 use crate::support::bound::within;
 use crate::support::script::DEFAULT_SETTINGS;
+use crate::support::tls::Trusting as _;
 use crate::support::wire::MAX_STREAM_ID;
 use crate::support::{NobodyListens, ScriptedServer, clients, reason, tls};
 
@@ -279,8 +280,7 @@ async fn no_connection_comes_to_be() {
     let client = async { make.ready().await.unwrap().call(server.uri("/")).await.unwrap_err() };
     let (error, _) = tokio::join!(client, async {
         let tcp = server.accept_tcp().await;
-        let acceptor = server.identity().acceptor(&[tls::H2]);
-        drop(crate::support::Socket::establish(tcp, Some(&acceptor)).await);
+        drop(crate::support::Socket::accept_tls(tcp, server.identity(), &[tls::H2]).await);
     });
     let failure = Failure::of(&error, BodyUse::Untouched);
     assert_eq!((failure.fate(), failure.cause()), (Fate::Permanent, Cause::Certificate));

@@ -9,6 +9,7 @@ use tower_redial::fate::Reason;
 use tower_redial::{BodyUse, Cause, Failure};
 
 use crate::setup::{FORMS, Form, Ill, Service, after, both, get, is_over_http1, only, so_far, until};
+use crate::support::tls::Trusting as _;
 use crate::support::{Cut, Fault, ScriptedServer, clients, reason};
 
 /// X2: after so many deaths everything goes over HTTP/1.1, and when the origin is cured it goes back.

@@ -11,6 +11,7 @@ use tower_redial::{BodyUse, Cause, Failure, Fate, RetryOnCanceledLayer};
 
 use crate::setup::{FORMS, Service, both, get, quiet};
 use crate::support::message::Received;
+use crate::support::tls::Trusting as _;
 use crate::support::{Fault, FaultyServer, Reply, ScriptedServer, clients, reason};
 
 const REQUIRED: Fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };

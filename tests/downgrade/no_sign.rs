@@ -10,6 +10,7 @@ use tower_redial::{BodyUse, Cause, Downgrade, Failure};
 use crate::setup::{FORMS, Form, Service, after, both, get};
 use crate::support::message::Received;
 use crate::support::script::NobodyListens;
+use crate::support::tls::Trusting as _;
 use crate::support::tls::{self, Identity};
 use crate::support::{Cut, GoAway, GoAwayStyle, Reply, ScriptedServer, clients};
 

@@ -10,6 +10,7 @@ use tower_redial::{BodyUse, Cause, Downgrade, Failure, Fate, RetryOnCanceledLaye
 
 use crate::setup::{FORMS, Form, Ill, both, fetch, get, is_over_http1, only, quiet, so_far};
 use crate::support::message::Received;
+use crate::support::tls::Trusting as _;
 use crate::support::{Fault, FaultyServer, Reply, ScriptedServer, clients, reason};
 
 const REQUIRED: Fault = Fault::Reset { reason: reason::HTTP_1_1_REQUIRED, processed: false };

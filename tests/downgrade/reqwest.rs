@@ -9,6 +9,7 @@ use tower_redial::downgrade::{EventKind, State, Trouble};
 use tower_redial::{Cause, Failure, RetryOnCanceledLayer, fate};
 
 use crate::setup::{Ill, after, both, is_over_http1, only, quiet, so_far};
+use crate::support::tls::Trusting as _;
 use crate::support::tls::{H2, HTTP_1_1, Identity};
 use crate::support::{Cut, Fault, GoAway, GoAwayStyle, REQUEST_ID, Received, Reply, ScriptedServer, reason};
 

@@ -22,6 +22,7 @@ use crate::support::bound::within;
 use crate::support::faulty_server;
 use crate::support::message::Received;
 use crate::support::tls::Identity;
+use crate::support::tls::Trusting as _;
 use crate::support::{Fault, FaultyServer, clients};
 
 pub(crate) type Service = BoxCloneSyncService<Request<Full<Bytes>>, Response<Incoming>, BoxError>;

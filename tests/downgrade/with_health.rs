@@ -14,6 +14,7 @@ use tower_redial::{ConnectionHealth, Downgrade, RetryOnCanceledLayer};
 
 use crate::setup::{Ill, after, both, is_over_http1, quiet, until};
 use crate::support::tls::Identity;
+use crate::support::tls::Trusting as _;
 use crate::support::{Fault, ScriptedServer, clients, reason, setting};
 
 type Watched = BoxCloneSyncService<Request<Full<Bytes>>, Response<ResponseBody<Incoming>>, BoxError>;

@@ -14,6 +14,7 @@ use tower_redial::{ConnectionHealth, ReplayBody};
 
 use crate::seen::Seen;
 use crate::support::clients::{self, post};
+use crate::support::tls::Trusting as _;
 use crate::support::tls::{HTTP_1_1, Identity, trust_nobody};
 use crate::support::{NobodyListens, ScriptedServer, Socket};
 use crate::via::{Failed, Via, fail_legacy};
@@ -52,7 +53,7 @@ async fn untrusted() -> Seen {
     let client = clients::builder().build(connector.wrap_connector(clients::http_connector()));
     let handshake = async {
         let tcp = server.accept_tcp().await;
-        Socket::establish(tcp, Some(&server.identity().acceptor(&[HTTP_1_1]))).await.map(drop)
+        Socket::accept_tls(tcp, server.identity(), &[HTTP_1_1]).await.map(drop)
     };
     tokio::join!(fail_legacy(&client, post(server.uri("/"), "1", "a body")), handshake).0.into()
 }

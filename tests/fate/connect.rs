@@ -51,7 +51,7 @@ async fn a_certificate_failure_is_permanent() {
     // The handshake fails on this side too, with the client's alert.
     let server_side = async {
         let tcp = server.accept_tcp().await;
-        Socket::establish(tcp, Some(&server.identity().acceptor(&[HTTP_1_1]))).await
+        Socket::accept_tls(tcp, server.identity(), &[HTTP_1_1]).await
     };
     let (failed, socket) = tokio::join!(fail_legacy(&client, post(server.uri("/"), "1", "a body")), server_side);
     assert!(socket.is_err());

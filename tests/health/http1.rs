@@ -13,6 +13,7 @@ use tower_redial::health::{Close, Drain, Protocol, State};
 
 use crate::setup::{self, fetch, only};
 use crate::support::bound::within;
+use crate::support::tls::Trusting as _;
 use crate::support::{Event, ScriptedServer, clients};
 
 /// Answers each request of each connection, until the test ends.

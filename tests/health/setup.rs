@@ -20,6 +20,7 @@ use tower_redial::{ConnectionHealth, RetryOnCanceledLayer, retry};
 use crate::support::bound::within;
 use crate::support::clients;
 use crate::support::tls::Identity;
+use crate::support::tls::Trusting as _;
 
 pub(crate) type WatchedResponse = Response<ResponseBody<Incoming>>;
 pub(crate) type Watched = BoxCloneSyncService<Request<Full<Bytes>>, WatchedResponse, BoxError>;

@@ -18,6 +18,7 @@ use tower_redial::{ConnectionHealth, ReplayBody, RetryOnCanceledLayer};
 
 use crate::setup::until;
 use crate::support::bound::within;
+use crate::support::tls::Trusting as _;
 use crate::support::{FaultyServer, GoAway, REQUEST_ID, ScriptedServer, clients};
 
 const WORKERS: usize = 64;

@@ -1,5 +1,6 @@
 //! Bare hyper-util clients, as people have them before they add this crate.
 
+use super::tls::Trusting as _;
 use bytes::Bytes;
 use http::{Method, Request, Uri};
 use http_body::Body;

@@ -5,6 +5,7 @@ use http::header;
 use sha2::{Digest, Sha256};
 
 use super::message::{Received, Reply};
+pub use super::mix;
 
 /// The sizes of [`files`] lie between these.
 pub const SMALLEST: usize = 16 * 1024;
@@ -116,12 +117,4 @@ fn range(value: &str) -> Option<(usize, Option<usize>)> {
     let start = start.parse().ok()?;
     let end = if end.is_empty() { None } else { Some(end.parse().ok().filter(|end| *end >= start)?) };
     Some((start, end))
-}
-
-/// SplitMix64's output function: cheap, and random access by counter.
-pub(crate) fn mix(counter: u64) -> u64 {
-    let mut z = counter.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

@@ -25,20 +25,49 @@ pub enum Fault {
     /// RST_STREAM(REFUSED_STREAM) when its head arrives. Never processed: that is what the code promises.
     Refuse,
     /// RST_STREAM with any code, instead of the response's head.
-    Reset { reason: u32, processed: bool },
+    Reset {
+        /// The code, of [`reason`].
+        reason: u32,
+        /// Whether the request is processed.
+        processed: bool,
+    },
     /// The connection is cut instead of the response's head, with all that is open on it.
-    Cut { how: Cut, processed: bool },
+    Cut {
+        /// How.
+        how: Cut,
+        /// Whether the request is processed.
+        processed: bool,
+    },
     /// The connection is cut after so many bytes of the response's body.
-    CutBody { after: usize, how: Cut },
+    CutBody {
+        /// The bytes.
+        after: usize,
+        /// How.
+        how: Cut,
+    },
     /// After so many bytes of the response's body no more come on this stream. Its connection is well.
-    StallBody { after: usize },
+    StallBody {
+        /// The bytes.
+        after: usize,
+    },
     /// RST_STREAM after so many bytes of the response's body.
-    ResetBody { after: usize, reason: u32 },
+    ResetBody {
+        /// The bytes.
+        after: usize,
+        /// The code, of [`reason`].
+        reason: u32,
+    },
     /// END_STREAM after so many bytes of the response's body, whatever its content-length says.
-    EndBody { after: usize },
+    EndBody {
+        /// The bytes.
+        after: usize,
+    },
     /// The connection falls silent: it stays open and takes what comes, but nothing is processed or written on it
     /// any more, not even an acknowledgement.
-    Silence { processed: bool },
+    Silence {
+        /// Whether the request is processed.
+        processed: bool,
+    },
 }
 
 /// How a connection is wound up with GOAWAY.

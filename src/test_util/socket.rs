@@ -13,9 +13,14 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-/// An accepted connection.
+use super::Identity;
+
+/// A connection that was accepted.
 #[derive(Debug)]
-pub enum Socket {
+pub struct Socket(Kind);
+
+#[derive(Debug)]
+enum Kind {
     /// Bytes as they are on the wire.
     Plain(TcpStream),
     /// Bytes within TLS.
@@ -35,25 +40,36 @@ impl Transport for Socket {
 }
 
 impl Socket {
-    /// Sets up what every server here wants, and shakes hands if there is an acceptor.
+    /// Shakes hands with a client, and offers it these protocols by ALPN.
     ///
     /// # Errors
     ///
     /// Those of the IO and of the TLS handshake.
-    pub async fn establish(tcp: TcpStream, tls: Option<&TlsAcceptor>) -> io::Result<Self> {
+    pub async fn accept_tls(tcp: TcpStream, identity: &Identity, alpn: &[&[u8]]) -> io::Result<Self> {
+        Self::establish(tcp, Some(&identity.acceptor(alpn))).await
+    }
+
+    /// Sets up what every server here wants, and shakes hands if there is an acceptor.
+    pub(super) async fn establish(tcp: TcpStream, tls: Option<&TlsAcceptor>) -> io::Result<Self> {
         // A script's frames shall leave when they are written.
         tcp.set_nodelay(true)?;
         Ok(match tls {
-            None => Self::Plain(tcp),
-            Some(acceptor) => Self::Tls(Box::new(acceptor.accept(tcp).await?)),
+            None => Self(Kind::Plain(tcp)),
+            Some(acceptor) => Self(Kind::Tls(Box::new(acceptor.accept(tcp).await?))),
         })
+    }
+
+    /// Whether there is TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.0, Kind::Tls(_))
     }
 
     /// The protocol ALPN agreed on.
     pub fn alpn(&self) -> Option<&[u8]> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Tls(tls) => tls.get_ref().1.alpn_protocol(),
+        match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Tls(tls) => tls.get_ref().1.alpn_protocol(),
         }
     }
 
@@ -69,41 +85,41 @@ impl Socket {
     }
 
     fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
+        match &self.0 {
+            Kind::Plain(tcp) => tcp,
+            Kind::Tls(tls) => tls.get_ref().0,
         }
     }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        match &mut self.get_mut().0 {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        match &mut self.get_mut().0 {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Kind::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        match &mut self.get_mut().0 {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Kind::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        match &mut self.get_mut().0 {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Kind::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 }

@@ -13,9 +13,9 @@ use super::{
     bound::within,
     h1_script::H1Conn,
     h2_script::H2Conn,
+    identity::{H2, HTTP_1_1, Identity},
     ledger::Ledger,
     socket::Socket,
-    tls::{self, Identity},
     wire::setting,
 };
 
@@ -24,19 +24,6 @@ pub const DEFAULT_SETTINGS: &[(u16, u32)] =
     &[(setting::MAX_CONCURRENT_STREAMS, 100), (setting::INITIAL_WINDOW_SIZE, 1 << 20)];
 
 /// A server whose every byte is written by the test.
-///
-/// ```ignore
-/// let server = ScriptedServer::bind().await;
-/// let script = async {
-///     let mut conn = server.accept().await;
-///     let request = conn.request().await;
-///     conn.process(&request);
-///     conn.goaway(request.stream_id, reason::NO_ERROR).await;
-///     conn.respond(request.stream_id, 200, &[], "done").await;
-///     conn.close().await;
-/// };
-/// let (response, ()) = tokio::join!(client.request(clients::get(server.uri("/"), "1")), script);
-/// ```
 ///
 /// Every step waits for at most [`LIMIT`](super::bound::LIMIT) and then panics, saying what it waited for.
 #[derive(Debug)]
@@ -66,7 +53,7 @@ impl ScriptedServer {
 
     /// Listens on 127.0.0.1 with TLS, and offers both HTTP/2 and HTTP/1.1.
     pub async fn bind_tls() -> Self {
-        Self::bind_tls_with(&Identity::new(), &[tls::H2, tls::HTTP_1_1]).await
+        Self::bind_tls_with(&Identity::new(), &[H2, HTTP_1_1]).await
     }
 
     /// Listens on 127.0.0.1 with TLS, and offers these protocols.

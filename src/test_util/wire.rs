@@ -21,53 +21,89 @@ const HEADER_LEN: usize = 9;
 
 /// Frame types.
 pub mod kind {
+    /// A body (RFC 9113, 6.1).
     pub const DATA: u8 = 0;
+    /// A head, or trailers (6.2).
     pub const HEADERS: u8 = 1;
+    /// Of no use any more (6.3).
     pub const PRIORITY: u8 = 2;
+    /// Ends a stream (6.4).
     pub const RST_STREAM: u8 = 3;
+    /// What one side asks of the other (6.5).
     pub const SETTINGS: u8 = 4;
+    /// A stream that the server opens (6.6).
     pub const PUSH_PROMISE: u8 = 5;
+    /// Asks for an answer (6.7).
     pub const PING: u8 = 6;
+    /// Ends a connection (6.8).
     pub const GOAWAY: u8 = 7;
+    /// Lets more be sent (6.9).
     pub const WINDOW_UPDATE: u8 = 8;
+    /// More of a head (6.10).
     pub const CONTINUATION: u8 = 9;
 }
 
 /// Frame flags.
 pub mod flag {
+    /// On SETTINGS and PING: an answer.
     pub const ACK: u8 = 0x1;
+    /// On DATA and HEADERS: the last of its stream.
     pub const END_STREAM: u8 = 0x1;
+    /// On HEADERS and CONTINUATION: the head is whole.
     pub const END_HEADERS: u8 = 0x4;
+    /// On DATA and HEADERS: there is padding.
     pub const PADDED: u8 = 0x8;
+    /// On HEADERS: a priority comes first.
     pub const PRIORITY: u8 = 0x20;
 }
 
 /// Settings (RFC 9113, 6.5.2).
 pub mod setting {
+    /// The size of HPACK's table, in bytes.
     pub const HEADER_TABLE_SIZE: u16 = 1;
+    /// Whether the server may push: 0 or 1.
     pub const ENABLE_PUSH: u16 = 2;
+    /// How many streams the other side may have open.
     pub const MAX_CONCURRENT_STREAMS: u16 = 3;
+    /// How many bytes may be sent on a new stream.
     pub const INITIAL_WINDOW_SIZE: u16 = 4;
+    /// The longest payload, in bytes.
     pub const MAX_FRAME_SIZE: u16 = 5;
+    /// The longest head, in bytes.
     pub const MAX_HEADER_LIST_SIZE: u16 = 6;
+    /// Whether there is extended CONNECT (RFC 8441, 3).
     pub const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 }
 
 /// Error codes (RFC 9113, 7), as GOAWAY and RST_STREAM carry them.
 pub mod reason {
+    /// Nothing is wrong: a graceful end.
     pub const NO_ERROR: u32 = 0x0;
+    /// The other side broke a rule.
     pub const PROTOCOL_ERROR: u32 = 0x1;
+    /// This side is broken.
     pub const INTERNAL_ERROR: u32 = 0x2;
+    /// More was sent than the window lets.
     pub const FLOW_CONTROL_ERROR: u32 = 0x3;
+    /// SETTINGS were not acknowledged in time.
     pub const SETTINGS_TIMEOUT: u32 = 0x4;
+    /// A frame came on a stream that had ended.
     pub const STREAM_CLOSED: u32 = 0x5;
+    /// A frame of a size that cannot be.
     pub const FRAME_SIZE_ERROR: u32 = 0x6;
+    /// The request was not processed (8.7).
     pub const REFUSED_STREAM: u32 = 0x7;
+    /// The stream is not wanted any more.
     pub const CANCEL: u32 = 0x8;
+    /// A head that cannot be decoded.
     pub const COMPRESSION_ERROR: u32 = 0x9;
+    /// The connection behind a CONNECT broke.
     pub const CONNECT_ERROR: u32 = 0xa;
+    /// The other side asks for too much.
     pub const ENHANCE_YOUR_CALM: u32 = 0xb;
+    /// TLS is not good enough.
     pub const INADEQUATE_SECURITY: u32 = 0xc;
+    /// The request is to come over HTTP/1.1.
     pub const HTTP_1_1_REQUIRED: u32 = 0xd;
 
     /// The RFC's name of a code.
@@ -95,53 +131,88 @@ pub mod reason {
 /// One frame, padding and priority stripped.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// `flow` is what counts against the windows: the data, its padding and the padding's length.
+    /// DATA.
     Data {
+        /// Its stream.
         stream: u32,
+        /// The bytes.
         data: Bytes,
+        /// Whether the stream ends with it.
         end_stream: bool,
+        /// What counts against the windows: the data, its padding and the padding's length.
         flow: u32,
     },
+    /// HEADERS.
     Headers {
+        /// Its stream.
         stream: u32,
+        /// The fields, or the first of them, as HPACK has them.
         block: Bytes,
+        /// Whether the stream ends with it.
         end_stream: bool,
+        /// Whether the fields are whole.
         end_headers: bool,
     },
+    /// PRIORITY.
     Priority {
+        /// Its stream.
         stream: u32,
     },
+    /// RST_STREAM.
     Reset {
+        /// Its stream.
         stream: u32,
+        /// Its code, of [`reason`].
         reason: u32,
     },
+    /// SETTINGS.
     Settings {
+        /// Whether it acknowledges the other side's.
         ack: bool,
+        /// Identifiers, of [`setting`], and values.
         values: Vec<(u16, u32)>,
     },
+    /// PING.
     Ping {
+        /// Whether it answers one.
         ack: bool,
+        /// Its bytes.
         payload: [u8; 8],
     },
+    /// GOAWAY.
     GoAway {
+        /// Streams above this were not and will not be processed.
         last_stream: u32,
+        /// Its code, of [`reason`].
         reason: u32,
+        /// Its debug data.
         debug: Bytes,
     },
+    /// WINDOW_UPDATE.
     WindowUpdate {
+        /// Its stream; 0 for the connection.
         stream: u32,
+        /// How many more bytes may be sent.
         increment: u32,
     },
+    /// CONTINUATION.
     Continuation {
+        /// Its stream.
         stream: u32,
+        /// More of the fields.
         block: Bytes,
+        /// Whether they are whole.
         end_headers: bool,
     },
     /// PUSH_PROMISE and types that no RFC here defines.
     Other {
+        /// The type.
         kind: u8,
+        /// The flags.
         flags: u8,
+        /// Its stream.
         stream: u32,
+        /// The bytes.
         payload: Bytes,
     },
 }

@@ -17,7 +17,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{faults::Cut, files::mix, socket::Socket};
+use super::{faults::Cut, mix::mix, socket::Socket};
 
 /// How much it reads at once.
 const READ_SIZE: usize = 16 * 1024;
@@ -35,12 +35,6 @@ pub enum CutOff {
 ///
 /// It knows nothing of what passes: so it goes in front of HTTP/1.1, HTTP/2 and TLS alike. Dropping it cuts every connection
 /// and stops listening.
-///
-/// ```ignore
-/// let proxy = CuttingProxy::builder().after(1 << 20..=3 << 20).cut_offs([CutOff::Cut(Cut::Rst)]).start(server.addr()).await;
-/// // … a download from `proxy.through(&server.uri("/files/0"))` …
-/// assert!(proxy.counters().downstream < 2 * size, "not all was fetched twice");
-/// ```
 #[derive(Debug)]
 pub struct CuttingProxy {
     addr: SocketAddr,

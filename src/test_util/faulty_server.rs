@@ -16,7 +16,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use http::Uri;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncWriteExt, ReadBuf},
     net::TcpListener,
     sync::watch,
     task::JoinSet,
@@ -29,10 +29,10 @@ use super::{
     faulty_conn::Conn,
     faulty_h1,
     faulty_service::FaultyService,
+    identity::{H2, HTTP_1_1, Identity},
     ledger::Ledger,
     message::{Received, Reply},
     socket::{Socket, Transport},
-    tls::{self, Identity},
     wire::{Frame, PREFACE, reason},
 };
 
@@ -45,12 +45,6 @@ const READ_SIZE: usize = 64 * 1024;
 /// An HTTP/2 server for many clients at once. See [`Builder`] for what it can be told to do wrong.
 ///
 /// Dropping it cuts every connection and stops listening.
-///
-/// ```ignore
-/// let server = FaultyServer::builder().goaway(GoAway::every(50)).every(20, Fault::Refuse).start().await;
-/// // … requests to `server.uri("/")`, each with an `x-request-id` of its own …
-/// assert_eq!(server.ledger().doubled(), []);
-/// ```
 #[derive(Debug)]
 pub struct FaultyServer {
     shared: Arc<Shared>,
@@ -396,7 +390,7 @@ impl Builder {
     /// Starts it on the current runtime.
     pub async fn start(self) -> FaultyServer {
         let shared = Arc::new(Shared::new(self.plan, self.ledger));
-        let alpn: &[&[u8]] = if self.http1 { &[tls::H2, tls::HTTP_1_1] } else { &[tls::H2] };
+        let alpn: &[&[u8]] = if self.http1 { &[H2, HTTP_1_1] } else { &[H2] };
         let acceptor = self.identity.as_ref().map(|identity| identity.acceptor(alpn));
         let (commands, receiver) = watch::channel(None);
         let mut listening = JoinSet::new();

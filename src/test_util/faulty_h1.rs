@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{net::TcpStream, time::sleep};
 
-use super::{faulty_server::Shared, h1_script::H1Conn, message::pairs, socket::Socket, tls, wire::PREFACE};
+use super::{H2, faulty_server::Shared, h1_script::H1Conn, message::pairs, socket::Socket, wire::PREFACE};
 
 /// Whether the client of a connection in the clear begins with the preface of HTTP/2, as far as its first bytes show.
 pub(crate) async fn begins_with_preface(tcp: &TcpStream) -> io::Result<bool> {
@@ -19,7 +19,7 @@ pub(crate) async fn begins_with_preface(tcp: &TcpStream) -> io::Result<bool> {
 
 /// Whether TLS leaves it at HTTP/1.1: a client that offers nothing else may leave ALPN out.
 pub(crate) fn left_by_alpn(socket: &Socket) -> bool {
-    matches!(socket, Socket::Tls(_)) && socket.alpn() != Some(tls::H2)
+    socket.is_tls() && socket.alpn() != Some(H2)
 }
 
 /// Answers every request of a connection.

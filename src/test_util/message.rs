@@ -32,7 +32,11 @@ pub struct Received {
 
 impl Received {
     /// Reads the fields of a request. Says what is wrong with one that is malformed (RFC 9113, 8.1.1).
-    pub(crate) fn new(stream_id: u32, fields: Vec<Field>, end_stream: bool) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub fn new(stream_id: u32, fields: Vec<(Bytes, Bytes)>, end_stream: bool) -> Result<Self, String> {
         let (mut method, mut path, mut authority) = (None, None, None);
         let mut headers = HeaderMap::with_capacity(fields.len());
         for (name, value) in fields {
@@ -130,7 +134,7 @@ pub(crate) fn pairs(fields: &[(String, String)]) -> impl Iterator<Item = (&str, 
 }
 
 /// Appends HEADERS, and CONTINUATION if one frame cannot hold them.
-pub(crate) fn encode_headers<'a>(
+pub fn encode_headers<'a>(
     stream: u32,
     status: Option<u16>,
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -150,27 +154,33 @@ pub(crate) fn encode_headers<'a>(
 
 /// Puts HEADERS and their CONTINUATIONs together and decodes them.
 #[derive(Debug, Default)]
-pub(crate) struct HeaderReader {
+pub struct HeaderReader {
     decoder: hpack::Decoder,
     open: Option<(u32, BytesMut, bool)>,
 }
 
 /// A whole header block.
 #[derive(Debug)]
-pub(crate) struct Block {
-    pub(crate) stream: u32,
-    pub(crate) raw: Bytes,
-    pub(crate) fields: Vec<Field>,
-    pub(crate) end_stream: bool,
+pub struct Block {
+    /// Its stream.
+    pub stream: u32,
+    /// Names and values, pseudo-headers first.
+    pub fields: Vec<(Bytes, Bytes)>,
+    /// Whether the stream ends with it.
+    pub end_stream: bool,
 }
 
 impl HeaderReader {
     /// Takes part in every frame that arrives. `Ok(Err(frame))` is a frame that is no part of a header block,
     /// `Ok(Ok(None))` a block that goes on.
-    pub(crate) fn frame(&mut self, frame: Frame) -> Result<Result<Option<Block>, Frame>, String> {
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with a frame that may not stand here, or with its block.
+    pub fn frame(&mut self, frame: Frame) -> Result<Result<Option<Block>, Frame>, String> {
         match (self.open.take(), frame) {
             (None, Frame::Headers { stream, block, end_stream, end_headers: true }) => {
-                self.block(stream, block, end_stream).map(|block| Ok(Some(block)))
+                self.block(stream, &block, end_stream).map(|block| Ok(Some(block)))
             }
             (None, Frame::Headers { stream, block, end_stream, .. }) => {
                 self.open = Some((stream, block.into(), end_stream));
@@ -183,7 +193,7 @@ impl HeaderReader {
             {
                 start.extend_from_slice(&block);
                 if end_headers {
-                    return self.block(stream, start.freeze(), end_stream).map(|block| Ok(Some(block)));
+                    return self.block(stream, &start, end_stream).map(|block| Ok(Some(block)));
                 }
                 self.open = Some((stream, start, end_stream));
                 Ok(Ok(None))
@@ -193,8 +203,8 @@ impl HeaderReader {
         }
     }
 
-    fn block(&mut self, stream: u32, raw: Bytes, end_stream: bool) -> Result<Block, String> {
-        let fields = self.decoder.decode(&raw).map_err(|error| error.to_string())?;
-        Ok(Block { stream, raw, fields, end_stream })
+    fn block(&mut self, stream: u32, raw: &[u8], end_stream: bool) -> Result<Block, String> {
+        let fields = self.decoder.decode(raw).map_err(|error| error.to_string())?;
+        Ok(Block { stream, fields, end_stream })
     }
 }

@@ -4,26 +4,26 @@ use super::wire::{DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, setting};
 
 /// What we may still receive, on a stream or on the connection.
 #[derive(Clone, Copy, Debug)]
-pub struct ReceiveWindow {
+pub(super) struct ReceiveWindow {
     size: u32,
     left: i64,
 }
 
 impl ReceiveWindow {
     /// A window of the size the peer was told.
-    pub fn new(size: u32) -> Self {
+    pub(super) fn new(size: u32) -> Self {
         Self { size, left: i64::from(size) }
     }
 
     /// Takes what a DATA frame used. `false` when the peer sent more than it may.
     #[must_use]
-    pub fn take(&mut self, flow: u32) -> bool {
+    pub(super) fn take(&mut self, flow: u32) -> bool {
         self.left -= i64::from(flow);
         self.left >= 0
     }
 
     /// What to give back by WINDOW_UPDATE, once half of the window is used; not sooner, to keep the frames few.
-    pub fn give_back(&mut self) -> Option<u32> {
+    pub(super) fn give_back(&mut self) -> Option<u32> {
         let used = i64::from(self.size) - self.left;
         if used * 2 < i64::from(self.size) || used <= 0 {
             return None;
@@ -35,7 +35,7 @@ impl ReceiveWindow {
 
 /// What the peer lets us send, on the connection and on a stream that begins now.
 #[derive(Clone, Copy, Debug)]
-pub struct SendLimits {
+pub(super) struct SendLimits {
     /// The connection's window.
     pub connection: i64,
     /// The window a new stream begins with; a change of it changes every open stream's as well.
@@ -53,7 +53,7 @@ impl Default for SendLimits {
 
 impl SendLimits {
     /// Takes the peer's SETTINGS; returns by how much the open streams' windows change.
-    pub fn settings(&mut self, values: &[(u16, u32)]) -> i64 {
+    pub(super) fn settings(&mut self, values: &[(u16, u32)]) -> i64 {
         let before = self.initial;
         for (id, value) in values {
             match *id {
@@ -67,7 +67,7 @@ impl SendLimits {
     }
 
     /// How much of `wanted` one DATA frame may carry now.
-    pub fn allowance(&self, stream: i64, wanted: usize) -> usize {
+    pub(super) fn allowance(&self, stream: i64, wanted: usize) -> usize {
         let window = self.connection.min(stream).max(0);
         wanted.min(self.frame_size).min(usize::try_from(window).unwrap_or(usize::MAX))
     }
