@@ -143,6 +143,21 @@ async fn a_signal_ends_it_with_its_report() {
     }
 }
 
+/// What the documentation says of an hour is what its report says.
+#[tokio::test]
+async fn the_documentations_table_is_its_reports() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let report = root.join("soak.json");
+    let done = run(&["--table-of", report.to_str().expect("UTF-8")]).await;
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    assert!(done.stdout.lines().count() > 3, "{}", done.stdout);
+    let page = fs::read_to_string(root.join("soak.md")).expect("a page");
+    assert!(page.contains(&done.stdout), "docs/soak.md has another table than docs/soak.json");
+
+    let done = run(&["--table-of", "no/such/report"]).await;
+    assert_eq!((done.status, done.stderr.lines().count()), (Some(1), 1), "{}", done.stderr);
+}
+
 #[tokio::test]
 async fn bad_arguments_are_said_in_one_line() {
     for (args, what) in [

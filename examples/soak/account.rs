@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tower_redial::retry::Stop;
 use tower_redial::{Cause, Fate};
 
@@ -47,7 +47,7 @@ pub(crate) enum Ending {
 }
 
 /// What is counted, of one server or of all.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) requests: u64,
     pub(crate) answered: u64,
@@ -60,7 +60,7 @@ pub(crate) struct Row {
     pub(crate) resends: BTreeMap<String, u64>,
     pub(crate) resumes: BTreeMap<String, u64>,
     /// By what the error proved; within that by its cause, and why it was not resent.
-    pub(crate) errors: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    pub(crate) errors: BTreeMap<String, BTreeMap<String, u64>>,
     /// Answers that broke off after their heads.
     pub(crate) broken: BTreeMap<String, u64>,
     /// Requests that are not idempotent and were processed more than once, but for [`violations`](Self::violations).
@@ -141,7 +141,7 @@ impl Account {
         // The layer knows more than the error shows: whether the body was sent.
         let (told, cause, why) = stop.map_or((fate, cause, None), |(fate, cause, stop)| (fate, cause, Some(stop)));
         let label = why.map_or("not told", Stop::label);
-        count(self.row.errors.entry(told.label()).or_default(), format!("{cause}: {label}"));
+        count(self.row.errors.entry(told.label().to_owned()).or_default(), format!("{cause}: {label}"));
         let proof = told.is_proof() || fate.is_proof();
         if proof && !why.is_some_and(is_out_of_attempts) {
             self.row.lost += 1;
@@ -245,7 +245,7 @@ impl Row {
         merge(&mut self.broken, &other.broken);
         merge(&mut self.faults, &other.faults);
         for (fate, errors) in &other.errors {
-            merge(self.errors.entry(fate).or_default(), errors);
+            merge(self.errors.entry(fate.clone()).or_default(), errors);
         }
         self.named.extend(other.named.iter().map(|what| format!("{name}: {what}")));
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -62,6 +63,10 @@ struct CommandLine {
     /// Prints the servers' table as Markdown on stdout, and the progress on stderr.
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+
+    /// Prints that table of a report that is there already, as JSON, and runs nothing.
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    table_of: Option<PathBuf>,
 }
 
 /// How the report is printed.
@@ -81,6 +86,8 @@ pub(crate) struct Args {
     pub(crate) workers: usize,
     pub(crate) servers: Vec<String>,
     pub(crate) format: Format,
+    /// A report that is there already.
+    pub(crate) table_of: Option<PathBuf>,
 }
 
 impl Args {
@@ -111,6 +118,7 @@ impl Args {
             workers: usize::from(parsed.workers),
             servers: if parsed.servers.is_empty() { all() } else { parsed.servers },
             format,
+            table_of: parsed.table_of,
         })
     }
 }

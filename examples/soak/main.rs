@@ -46,20 +46,24 @@ mod signals;
 mod support;
 mod watch;
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
 use tower::BoxError;
 
 use self::args::{Args, Format};
+use self::report::Report;
 
 fn main() -> ExitCode {
     let args = match Args::from_command_line() {
         Ok(args) => args,
         Err(exit) => return exit,
     };
-    match run(&args) {
+    let result = args.table_of.as_deref().map_or_else(|| run(&args), table_of);
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -72,6 +76,21 @@ fn main() -> ExitCode {
 /// A line on stderr. `eprintln!` panics where nobody reads that.
 fn say(what: &str) {
     let _ = writeln!(io::stderr(), "soak: {what}");
+}
+
+/// Prints the table of a report. Whether nothing was broken then.
+fn table_of(path: &Path) -> Result<bool, BoxError> {
+    let read = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let report: Report = serde_json::from_slice(&read).map_err(|error| format!("{}: {error}", path.display()))?;
+    print(&report.markdown())?;
+    Ok(report.passed())
+}
+
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether nothing was broken.
@@ -90,10 +109,7 @@ fn run(args: &Args) -> Result<bool, BoxError> {
         Format::Json => report.json()?,
         Format::Markdown => report.markdown(),
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
+    print(&text)?;
     if args.format == Format::Markdown {
         tell(&report.text());
     }

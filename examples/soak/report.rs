@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::account::{Row, total};
 
 /// The whole of it. Its fields' names are the JSON's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) seed: u64,
     pub(crate) workers: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Report {
     /// Whether a signal ended it before its time.
     pub(crate) interrupted: bool,
     /// Servers that are not installed.
-    pub(crate) skipped: Vec<&'static str>,
+    pub(crate) skipped: Vec<String>,
     pub(crate) peak_memory_bytes: Option<u64>,
     /// Attempts for each request.
     pub(crate) extra_load: f64,
@@ -28,7 +28,7 @@ pub(crate) struct Report {
 }
 
 /// One server's part.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) version: String,

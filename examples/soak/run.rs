@@ -122,7 +122,7 @@ pub(crate) async fn run(args: &Args, tell: impl Fn(&str)) -> Result<Report, BoxE
         workers: args.workers,
         seconds,
         interrupted,
-        skipped: started.skipped,
+        skipped: started.skipped.iter().map(|name| (*name).to_owned()).collect(),
         peak_memory_bytes: memory::peak(),
         extra_load: total.load(),
         total,
