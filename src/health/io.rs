@@ -323,6 +323,8 @@ impl<T: Read + Write + Unpin> Monitored<T> {
             Poll::Ready(Ok(written)) => written,
             Poll::Ready(Err(error)) => {
                 self.ended(Close::Transport);
+                // Nothing more goes out, and what TLS holds a record of is not taken back.
+                self.wants_ping = false;
                 return Poll::Ready(Err(error));
             }
             Poll::Pending => {

@@ -366,6 +366,34 @@ fn a_ping_that_cannot_be_written_takes_nothing_from_the_reader() {
     }
 }
 
+/// A transport that failed a write is not written to again, not for a PING that waited: TLS may hold a record of the client's
+/// bytes.
+#[test]
+fn nothing_of_ours_follows_a_write_that_failed() {
+    let script = Script::default();
+    *script.0.lock().unwrap() =
+        Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+    block_on(async {
+        let mut io = monitored(&ConnectionHealth::default(), &script).await;
+        let mut buf = [0; 64];
+        io.read_exact(&mut buf[..SETTINGS.len()]).await.unwrap();
+        io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat()).await.unwrap();
+        script.0.lock().unwrap().full = true;
+        let next = b"\0\0\x01\x01\x05\0\0\0\x03\x82";
+        assert!(futures_util::poll!(std::pin::pin!(io.write(next))).is_pending());
+        advance(Duration::from_secs(16)).await;
+        assert!(futures_util::poll!(std::pin::pin!(io.write(next))).is_pending());
+        assert_eq!(io.inner().connection().snapshot().probes, 1, "and it waits for the client's frame");
+        {
+            let mut script = script.0.lock().unwrap();
+            (script.full, script.broken) = (false, true);
+        }
+        assert_eq!(io.write(next).await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        // The script panics at a write that does not begin with what was refused.
+        assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
+    });
+}
+
 /// A client that waits to write and does not read knows nothing of its peer's silence: more may lie unread than is read for it.
 #[test]
 fn a_client_that_does_not_read_is_not_told_of_silence() {
