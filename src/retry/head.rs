@@ -37,6 +37,7 @@ impl SavedHead {
         Self::new(request.method(), uri, request.version(), request.headers(), extensions)
     }
 
+    #[cfg(any(test, feature = "tracing"))]
     pub(crate) fn method(&self) -> &Method {
         &self.method
     }
