@@ -131,6 +131,10 @@ struct CommandLine {
     #[arg(long)]
     json: bool,
 
+    /// Draws both runs into this file, as SVG. Only with the built-in server.
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+
     /// Downloads with the bare client, without the layers. Only with URLs.
     #[arg(long)]
     bare: bool,
@@ -168,6 +172,8 @@ pub(crate) struct Args {
     pub(crate) stall_timeout: Duration,
     pub(crate) resume_max: u32,
     pub(crate) json: bool,
+    /// Where both runs are drawn.
+    pub(crate) picture: Option<PathBuf>,
     pub(crate) bare: bool,
     pub(crate) protocol: Protocol,
     /// Whom to trust at URLs.
@@ -205,7 +211,10 @@ impl CommandLine {
             if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
                 return Err(format!("{option} needs at least one URL"));
             }
-        } else if let Some((option, _)) = [("--tls", self.tls), ("--files", self.files.is_some())].iter().find(|o| o.1)
+        } else if let Some((option, _)) =
+            [("--tls", self.tls), ("--files", self.files.is_some()), ("--picture", self.picture.is_some())]
+                .iter()
+                .find(|(_, given)| *given)
         {
             return Err(format!("{option} is about the built-in server and cannot be used with URLs"));
         }
@@ -231,6 +240,7 @@ impl CommandLine {
             stall_timeout: seconds(self.stall_timeout.unwrap_or(patience)),
             resume_max: self.resume_max,
             json: self.json,
+            picture: self.picture,
             bare: self.bare,
             protocol,
             trust,

@@ -26,6 +26,7 @@ mod counts;
 mod download;
 mod embedded;
 mod kept;
+mod picture;
 mod progress;
 mod report;
 mod save;
@@ -38,6 +39,7 @@ mod tls;
 mod urls;
 
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -84,6 +86,9 @@ async fn run(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         }
         return Ok(ExitCode::from(INTERRUPTED));
     };
+    if let Some(path) = &args.picture {
+        fs::write(path, picture::svg(&report)).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     let text = if args.json { report.json()? } else { report.table() };
     match io::stdout().write_all(text.as_bytes()) {
         // Whoever read us has seen enough.

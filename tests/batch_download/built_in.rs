@@ -92,7 +92,9 @@ async fn the_same_over_tls() {
 
 #[tokio::test]
 async fn the_table_is_all_there_is_on_stdout() {
-    let done = run(["--files", "48"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("picture.svg");
+    let done = run(["--files", "48", "--picture", picture.to_str().unwrap()]).await;
     assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""), "{done:?}");
     let mut lines = done.stdout.lines();
     assert_eq!(lines.next().map(|line| line.split_whitespace().collect()), Some(vec!["bare", "redial"]));
@@ -105,6 +107,12 @@ async fn the_table_is_all_there_is_on_stdout() {
     assert_eq!(cells("ok ")[1], 48.0);
     assert_eq!(cells("failed ")[1], 0.0);
     assert!(cells("failed ")[0] > 0.0);
+    let picture = std::fs::read_to_string(picture).unwrap();
+    assert_eq!(picture.matches("<rect").count(), 1 + 2 * 48, "a square for each download: {picture}");
+    for (run, failed) in cells("failed ").into_iter().enumerate() {
+        let said = picture.split(" failed, ").nth(run).and_then(|before| before.rsplit('>').next());
+        assert_eq!(said, Some(failed.to_string().as_str()), "{picture}");
+    }
     for label in [
         "resends ",
         "resumes ",
