@@ -424,3 +424,49 @@ impl Scanner {
         u32::from_be_bytes(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each type allows (RFC 9113, section 6).
+    #[test]
+    fn a_type_says_what_size_and_stream_it_may_have() {
+        let may = |kind, stream_id, length| Header { length, kind, flags: 0, stream_id }.is_allowed();
+        for kind in [kind::DATA, kind::HEADERS, kind::CONTINUATION] {
+            assert_eq!([may(kind, 0, 9), may(kind, 1, 9), may(kind, 1, 0)], [false, true, true], "{kind}");
+        }
+        for (kind, length) in [(kind::PRIORITY, 5), (kind::RST_STREAM, 4)] {
+            let lengths = [length - 1, length, length + 1];
+            assert_eq!(lengths.map(|length| may(kind, 1, length)), [false, true, false], "{kind}");
+            assert_eq!(lengths.map(|length| may(kind, 0, length)), [false; 3], "{kind}");
+        }
+        assert_eq!([may(kind::PING, 0, 8), may(kind::PING, 0, 7), may(kind::PING, 1, 8)], [true, false, false]);
+        assert_eq!([4, 3].map(|length| may(kind::PUSH_PROMISE, 1, length)), [true, false]);
+        assert_eq!([4, 3].map(|length| may(kind::PUSH_PROMISE, 0, length)), [false; 2]);
+        assert_eq!([8, 7].map(|length| may(kind::GOAWAY, 0, length)), [true, false]);
+        assert_eq!([8, 7].map(|length| may(kind::GOAWAY, 1, length)), [false; 2]);
+        assert_eq!([0, 6, 7, 12].map(|length| may(kind::SETTINGS, 0, length)), [true, true, false, true]);
+        assert_eq!([0, 6].map(|length| may(kind::SETTINGS, 1, length)), [false; 2]);
+        assert_eq!([0, 1].map(|id| may(kind::WINDOW_UPDATE, id, 4)), [true; 2]);
+        assert!(!may(kind::WINDOW_UPDATE, 0, 5) && may(0xff, 0, 0));
+    }
+
+    #[test]
+    fn it_knows_that_it_stands_within_a_header() {
+        let bytes = [PREFACE, &b"\0\0\0\x04\0\0\0\0\0"[..], b"\0\0\x02\0\0\0\0\0\x01!!"].concat();
+        let mut scanner = Scanner::outbound();
+        for (at, byte) in bytes.iter().enumerate() {
+            let mut piece = std::slice::from_ref(byte);
+            while scanner.next(&mut piece).is_some() {}
+            // The ends of the preface, of SETTINGS, of DATA's header, and all that is its payload.
+            let outside = [23, 32, 41, 42, 43].contains(&at);
+            assert_eq!(scanner.within_header(), !outside, "after byte {at}");
+        }
+    }
+
+    #[test]
+    fn debug_data_is_shown_as_text() {
+        assert_eq!(format!("{:?}", DebugData::new(b"max_age\n")), "\"max_age\\n\"");
+    }
+}

@@ -480,6 +480,76 @@ fn a_byte_does_not_readmit_what_was_retired() {
     assert_eq!(sim.machine.state(), State::Draining(Drain::Silence));
 }
 
+/// What others read of it.
+#[test]
+fn it_tells_what_it_knows() {
+    let mut machine = Machine::new(Settings::default());
+    assert_eq!((machine.greeted(), machine.peer_limit(), machine.open_streams()), (false, None, 0));
+    machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), secs(1));
+    machine.outbound(&Event::End(Frame::Headers { stream_id: 3, end_stream: true }), secs(1));
+    machine.inbound(&Event::End(Frame::Settings { ack: false, max_concurrent_streams: Some(7) }), secs(1));
+    assert_eq!((machine.greeted(), machine.peer_limit(), machine.requests()), (true, Some(7), 2));
+    machine.inbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: false }), secs(1));
+    assert_eq!((machine.open_streams(), machine.unanswered_streams()), (2, 1));
+}
+
+#[test]
+fn labels_are_stable() {
+    let goaway = Drain::GoAway { reason: Reason::NO_ERROR };
+    let drains = [
+        goaway,
+        Drain::Age,
+        Drain::Requests,
+        Drain::StreamIds,
+        Drain::ProtocolError,
+        Drain::Refused,
+        Drain::Silence,
+        Drain::Asked,
+    ];
+    let labels = drains.map(|drain| drain.label());
+    assert_eq!(labels, ["goaway", "age", "requests", "stream_ids", "protocol_error", "refused", "silence", "asked"]);
+    let closes = [Close::Handshake, Close::Dead, Close::Peer, Close::Client, Close::Transport];
+    assert_eq!(closes.map(|close| close.label()), ["handshake", "dead", "peer", "client", "transport"]);
+    assert_eq!(State::Draining(goaway).to_string(), "draining: goaway(NO_ERROR)");
+    assert_eq!(State::Closed(Close::Dead).to_string(), "closed: dead");
+}
+
+/// A deadline is when something is due, and no sooner.
+#[test]
+fn there_is_one_deadline_for_each_thing() {
+    let mut machine = Machine::new(Settings::default());
+    machine.outbound(&Event::Preface, secs(1));
+    machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), secs(1));
+    machine.heard(secs(1));
+    assert_eq!(machine.deadline(), Some(secs(11)), "the handshake's; silence is none before that");
+    machine.inbound(&Event::End(Frame::Settings { ack: false, max_concurrent_streams: None }), secs(1));
+    assert_eq!(machine.deadline(), Some(secs(16)), "a stream that has heard nothing");
+    assert_eq!(machine.poll(secs(16)), Some(Action::Probe));
+    assert_eq!(machine.poll(secs(16)), None);
+    assert_eq!(machine.deadline(), Some(secs(21)), "the probe's, and no other");
+}
+
+/// A tenth of its time, or of its requests, before they are over.
+#[cfg(feature = "connect")]
+#[test]
+fn a_replacement_is_got_ready_in_time() {
+    let new = |max_age, max_requests| Machine::new(Settings { max_age, max_requests, ..Settings::default() });
+    let old = new(Some(secs(100)), None);
+    assert_eq!(old.to_replace_at(), Some(secs(90)));
+    assert_eq!((old.nears_its_end(secs(89)), old.nears_its_end(secs(90))), (false, true));
+    let mut used = new(None, Some(20));
+    assert_eq!(used.to_replace_at(), None);
+    for n in 0..20 {
+        assert_eq!(used.nears_its_end(secs(1)), n >= 18, "{n}");
+        let stream_id = 2 * n + 1;
+        assert!(used.is_opening(stream_id));
+        used.outbound(&Event::End(Frame::Headers { stream_id, end_stream: true }), secs(1));
+        assert!(!used.is_opening(stream_id));
+    }
+    used.outbound(&Event::NotHttp2, secs(1));
+    assert!(!used.is_opening(99), "nothing is known of streams");
+}
+
 /// A stream is open until both sides have ended it.
 #[test]
 fn streams_end_on_both_sides() {
