@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
+use foldhash::fast::RandomState;
 use http::{Request, Response, Uri};
 use http_body::Body;
 use hyper::rt::{Read, Write};
@@ -36,7 +38,31 @@ pub struct Pool<C, B> {
     origins: Arc<Origins<B>>,
 }
 
-type Origins<B> = Mutex<HashMap<Origin, Arc<Site<B>>>>;
+/// In so many maps, so that requests to different origins seldom meet at a lock.
+const SHARDS: usize = 16;
+
+type Shard<B> = HashMap<Origin, Arc<Site<B>>, RandomState>;
+
+struct Origins<B> {
+    shards: [Mutex<Shard<B>>; SHARDS],
+    hasher: RandomState,
+}
+
+impl<B> Origins<B> {
+    fn new() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::default() }
+    }
+
+    /// The map that an origin is in.
+    fn lock(&self, origin: &Origin) -> MutexGuard<'_, Shard<B>> {
+        let shard = self.hasher.hash_one(origin) as usize % SHARDS;
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+}
 
 impl<C, B> Pool<C, B> {
     /// Sets it up, over this connector, its connections watched by `health`.
@@ -45,13 +71,13 @@ impl<C, B> Pool<C, B> {
     }
 
     pub(super) fn new(make: MakeConnection<C, B>, config: Config) -> Self {
-        Self { make: Arc::new(Mutex::new(make)), config: Arc::new(config), origins: Arc::default() }
+        Self { make: Arc::new(Mutex::new(make)), config: Arc::new(config), origins: Arc::new(Origins::new()) }
     }
 
     /// How many origins it knows.
     #[must_use]
     pub fn origins(&self) -> usize {
-        self.origins.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.origins.len()
     }
 }
 
@@ -70,7 +96,7 @@ where
         let origin = Origin::of(uri).ok_or_else(|| Error::request("a pool needs absolute URIs"))?;
         let runtime = Runtime::try_current()
             .map_err(|error| Error::request("a pool needs tokio's runtime for its tasks").because(error))?;
-        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut origins = self.origins.lock(&origin);
         let site = match origins.get(&origin) {
             Some(site) => Arc::clone(site),
             None => {
@@ -123,7 +149,7 @@ struct Kept<B> {
 impl<B> Drop for Kept<B> {
     fn drop(&mut self) {
         let Some(origins) = self.origins.upgrade() else { return };
-        let mut origins = origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut origins = origins.lock(&self.origin);
         let is_this = origins.get(&self.origin).is_some_and(|site| std::ptr::eq(Arc::as_ptr(site), self.site.as_ptr()));
         let gone = if is_this { origins.remove(&self.origin) } else { None };
         // Not under the lock: its connections go with it.
@@ -139,7 +165,7 @@ async fn keep<B: 'static>(site: Weak<Site<B>>, wake: Arc<Notify>, origins: Weak<
     while let Some(kept) = site.upgrade() {
         let Some(next) = kept.keep() else {
             let Some(origins) = origins.upgrade() else { return };
-            let mut origins = origins.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut origins = origins.lock(&origin);
             if kept.is_forgotten() {
                 origins.remove(&origin);
                 return;
