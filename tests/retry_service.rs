@@ -130,6 +130,17 @@ impl LayerOn for RetryOnCanceledLayer<tower_redial::retry::Boxed> {
     }
 }
 
+/// Each attempt that failed is told, and how often it was resent in all.
+#[tokio::test(start_paused = true)]
+async fn all_attempts_are_told() {
+    let (inner, _) = player([Play::HandBack, Play::Lose, Play::HandBack]);
+    let response = RetryOnCanceledLayer::new().layer_on(inner).oneshot(request(Method::GET)).await.unwrap();
+    let attempts = response.extensions().get::<Attempts>().unwrap();
+    let causes: Vec<_> = attempts.iter().map(|attempt| (attempt.number(), attempt.failure().cause())).collect();
+    assert_eq!(causes, [(1, Cause::HandedBack), (2, Cause::Closed), (3, Cause::HandedBack)]);
+    assert_eq!(attempts.resends(), 3);
+}
+
 /// M1, C15: a request that came back is sent again, whatever its method; the response tells of it.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_came_back_is_resent() {

@@ -289,6 +289,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn they_say_what_they_are() {
+        let one = Budgets::One(Arc::new(TpsBudget::default()));
+        assert_eq!(format!("{:?} {one:?}", Budgets::Unlimited), "Unlimited One(..)");
+        let shown = format!("{:?}", Budgets::per_origin(0.5, 7));
+        assert_eq!(shown, "PerOrigin { ratio: 0.5, min_per_second: 7, .. }");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn no_setting_panics() {
         let uri = Uri::from_static("/no-authority");
         for ratio in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0, 0.0, f32::MIN_POSITIVE, 1e-9, 0.3, 1e9] {

@@ -154,3 +154,31 @@ impl fmt::Display for Stop {
         f.write_str(self.label())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_stable() {
+        let wait = Duration::ZERO;
+        let stops = [
+            (Stop::Permanent, "permanent"),
+            (Stop::NotIdempotent, "not_idempotent"),
+            (Stop::NotSingleHop, "not_single_hop"),
+            (Stop::BodyUsed, "body_used"),
+            (Stop::MaxResends, "max_resends"),
+            (Stop::OutOfTime { wait }, "out_of_time"),
+            (Stop::BudgetExhausted, "budget_exhausted"),
+            (Stop::NoRetry, "no_retry"),
+            (Stop::Timeout, "timeout"),
+            (Stop::Nested, "nested"),
+            (Stop::ObserveOnly, "observe_only"),
+            (Stop::NotReady, "not_ready"),
+            (Stop::NoTimer, "no_timer"),
+        ];
+        for (stop, label) in stops {
+            assert_eq!((stop.label(), stop.to_string().as_str()), (label, label));
+        }
+    }
+}
