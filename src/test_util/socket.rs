@@ -80,8 +80,9 @@ impl Socket {
 
     /// Ends the connection with a TCP RST: what was sent but not yet read may be lost at the other side.
     pub fn abort(self) {
-        // An error here means that the connection is gone already.
-        let _ = self.tcp().set_zero_linger();
+        // `set_zero_linger` came with tokio 1.48. An error here means that the connection is gone already.
+        #[allow(deprecated, reason = "there is nothing to wait for, but it is deprecated because there may be")]
+        let _ = self.tcp().set_linger(Some(std::time::Duration::ZERO));
     }
 
     fn tcp(&self) -> &TcpStream {

@@ -7,6 +7,7 @@ mod support;
 mod bodies;
 mod errors;
 mod health;
+mod hostile;
 mod middleware;
 mod neighbour;
 mod redirects;
