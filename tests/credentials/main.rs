@@ -1,6 +1,7 @@
 //! Credentials: a resend goes to the caller's origin only, and what is logged or shown with `Debug` has no secret in it.
 
-#[path = "support/mod.rs"]
+mod elsewhere;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::{Arc, Mutex};
@@ -167,6 +168,10 @@ async fn secrets_are_shown_to_nobody() {
     shown.push(serde_json::to_string(&snapshot).unwrap());
     while let Some(Some(notice)) = events.next().now_or_never() {
         shown.push(format!("{notice:?}"));
+        #[cfg(feature = "serde")]
+        if let tower_redial::health::Notice::Event(event) = notice {
+            shown.push(serde_json::to_string(&event).unwrap());
+        }
     }
     shown.extend(told.lock().unwrap().drain(..));
     let logged = log.lines().into_iter().filter(|line| line.contains("tower_redial"));
@@ -177,13 +182,23 @@ async fn secrets_are_shown_to_nobody() {
     }
 }
 
+/// The error of a download, in a chain of errors.
+#[cfg(feature = "resume")]
+fn incomplete<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a tower_redial::resume::Incomplete {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    chain.find_map(|error| error.downcast_ref()).expect("it is in the chain")
+}
+
 /// The error of a download shows where it broke, and not what broke it: that is a client's error, which may hold the URL. Nor do
 /// the other futures and bodies show what they carry.
 #[cfg(all(feature = "reqwest", feature = "resume"))]
 #[tokio::test]
 async fn what_is_under_way_or_broken_shows_no_secret() {
+    use http_body::Frame;
+    use http_body_util::{Full, StreamBody};
+    use tower::service_fn;
     use tower_redial::body::WholeBodyLayer;
-    use tower_redial::resume::{Incomplete, ResumeLayer};
+    use tower_redial::resume::ResumeLayer;
     use tower_redial::retry::Limits;
 
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -193,23 +208,37 @@ async fn what_is_under_way_or_broken_shows_no_secret() {
     let uri: Uri = format!("http://user:{SECRET}@{}/path?token={SECRET}", server.addr()).parse().unwrap();
 
     let client = clients::reqwest().http2_prior_knowledge().build().unwrap();
-    let resume = ResumeLayer::new().limits(Limits::after_loss().max_resends(0));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let resume = ResumeLayer::new()
+        .limits(Limits::after_loss().max_resends(0))
+        .on_resume(move |event| tell.lock().unwrap().push(format!("{event:?}")));
     let mut client = ServiceBuilder::new().layer(resume).layer(RetryOnCanceledLayer::new()).service(client);
     let request = reqwest::Request::new(Method::GET, uri.to_string().parse().unwrap());
     let future = client.ready().await.unwrap().call(request);
     let mut shown = vec![format!("{client:?} {future:?}")];
     let response = future.await.unwrap();
     let error = response.bytes().await.unwrap_err();
-    let mut source = std::error::Error::source(&error);
-    let incomplete = loop {
-        let error = source.expect("it is in the chain");
-        if let Some(incomplete) = error.downcast_ref::<Incomplete>() {
-            break incomplete;
-        }
-        source = error.source();
-    };
-    assert!(std::error::Error::source(incomplete).is_some());
+    let incomplete = incomplete(&error);
+    // What broke it is there, with whatever it says of itself, for who asks for it.
+    assert!(std::error::Error::source(incomplete).unwrap().is::<reqwest::Error>());
+    assert!(!told.lock().unwrap().is_empty());
+    shown.append(&mut told.lock().unwrap());
     shown.push(format!("{incomplete:?} {incomplete}"));
+
+    // Whatever the client's error says of itself.
+    let says_all = service_fn(|_: Request<Full<Bytes>>| async {
+        let broken = std::io::Error::other(format!("http://user:{SECRET}@host/ broke"));
+        let frames = futures_util::stream::iter([Ok(Frame::data(Bytes::from_static(b"..."))), Err(broken)]);
+        let response = http::Response::builder().header("content-length", 100).header("etag", "\"v1\"");
+        Ok::<_, tower::BoxError>(response.body(StreamBody::new(frames)).unwrap())
+    });
+    let resume = ResumeLayer::new().limits(Limits::after_loss().max_resends(0));
+    let client = ServiceBuilder::new().layer(resume).service(says_all);
+    let body = client.oneshot(clients::get(uri.clone(), "1")).await.unwrap().into_body();
+    let error: tower::BoxError = body.collect().await.unwrap_err();
+    assert!(std::error::Error::source(self::incomplete(&*error)).unwrap().to_string().contains(SECRET));
+    shown.push(format!("{:?} {}", self::incomplete(&*error), self::incomplete(&*error)));
 
     let mut whole = ServiceBuilder::new().layer(WholeBodyLayer::new()).layer(ResumeLayer::new()).service(clients::h2());
     let mut request = clients::post(uri, "1", SECRET);
