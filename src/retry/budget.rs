@@ -23,8 +23,8 @@ const SHARDS: usize = 64;
 /// How long a deposit counts.
 const TTL: Duration = Duration::from_secs(10);
 
-/// So many successes are one deposit: tower's budget takes a lock and looks at the clock for each.
-const BATCH: u32 = 16;
+/// About so many successes are one deposit: tower's budget takes a lock and looks at the clock for each.
+const BATCH: u32 = 20;
 
 /// One lane's budget.
 #[derive(Clone)]
@@ -118,9 +118,17 @@ struct OriginBudget {
 
 impl OriginBudget {
     fn new(ratio: f32, min_per_second: u32) -> Self {
-        let batch = if ratio * BATCH as f32 <= MAX_RATIO { BATCH } else { 1 };
-        // `2e-7` is as far as an `f32` is off 1: a fifth costs five.
-        let price = (ratio > 0.0).then(|| (1.0 / ratio - 2e-7).ceil().max(1.0) as u32);
+        // `1e-6` is more than an `f32` is off: a fifth costs five. What is no 1/n costs less, as with tower.
+        let price = (ratio > 0.0).then(|| (1.0 / ratio + 1e-6).max(1.0) as u32);
+        let (batch, worth) = match price {
+            Some(price @ 2..) => {
+                // Whole withdrawals, so that nothing is rounded: tower divides 1,000 by them.
+                let worth = [10, 8, 5, 4, 2].into_iter().find(|worth| worth * price <= BATCH).unwrap_or(1);
+                (worth * price, worth as f32)
+            }
+            _ if ratio * BATCH as f32 <= MAX_RATIO => (BATCH, ratio * BATCH as f32),
+            _ => (1, ratio),
+        };
         Self {
             floor: Floor::new(min_per_second),
             loose: AtomicU32::new(0),
@@ -128,7 +136,7 @@ impl OriginBudget {
             price,
             // Not with tower's own floor: in tower 0.5.3 (`retry/budget/tps_budget.rs`, `expire`) a window that ends
             // moves it on by two slots, so that what it grants for ten seconds comes back after five.
-            ratio: TpsBudget::new(TTL, 0, ratio * batch as f32),
+            ratio: TpsBudget::new(TTL, 0, worth),
         }
     }
 
@@ -233,9 +241,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_success_pays_once() {
         let uri = Uri::from_static("http://host/");
-        for (ratio, successes, paid) in
-            [(0.2, 4, 0), (0.2, 16 + 4, 3), (0.2, 16 + 5, 3 + 1), (1.0, 15, 15), (1.0, 39, 39)]
-        {
+        let fifth = [(0.2, 4, 0), (0.2, 5, 1), (0.2, 20 + 4, 4), (0.2, 20 + 5, 4 + 1)];
+        let others = [(1.0, 15, 15), (1.0, 39, 39), (0.05, 19, 0), (0.05, 40, 2), (0.3, 15 + 2, 5), (2.0, 20, 40)];
+        for (ratio, successes, paid) in fifth.into_iter().chain(others) {
             let budgets = Budgets::per_origin(ratio, 0);
             for _ in 0..successes {
                 budgets.deposit(&uri);

@@ -260,4 +260,12 @@ mod tests {
             prop_assert!(timeout(&call).unwrap() <= before.saturating_sub(Duration::from_nanos(elapsed)));
         }
     }
+
+    #[test]
+    fn the_longest_timeouts_are_hours() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        assert_eq!(format(hours(99_999_999) - Duration::from_nanos(1)), "99999998H");
+        assert_eq!(format(hours(99_999_999)), "99999999H");
+        assert_eq!(format(Duration::MAX), "99999999H", "eight digits are all there are");
+    }
 }

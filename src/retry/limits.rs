@@ -77,8 +77,8 @@ impl Limits {
     /// in any case.
     ///
     /// The numbers are brought within what can be kept: a ratio of 0 to 1,000, a million a second. The share of the successes
-    /// is kept by tower's [`TpsBudget`](tower::retry::budget::TpsBudget), which rounds the ratio up to the next 1/n, takes
-    /// its time in steps of a second (in tower 0.5.3 a success counts for five to ten of them), and may grant a few more to
+    /// is kept by tower's [`TpsBudget`](tower::retry::budget::TpsBudget), in batches of about twenty successes; it rounds
+    /// the ratio up to the next 1/n, takes its time in steps of a second (in tower 0.5.3 a success counts for five to ten of them), and may grant a few more to
     /// threads that ask at the same instant.
     ///
     /// The budget is that of this layer and its clones: many processes with few requests each have `min_per_second` many times

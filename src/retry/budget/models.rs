@@ -43,3 +43,25 @@ fn what_is_earned_meanwhile_is_spent_once() {
         assert!(!floor.withdraw_at(TTL / 2));
     });
 }
+
+/// Two successes are a deposit of two, whoever makes it, unless somebody has spent one of them before.
+#[test]
+fn each_success_pays_once() {
+    in_every_order(|| {
+        let budget = Arc::new(OriginBudget {
+            floor: Floor::new(0),
+            loose: AtomicU32::new(0),
+            batch: 2,
+            price: Some(1),
+            ratio: TpsBudget::new(TTL, 0, 2.0),
+        });
+        let others = [(); 2].map(|()| {
+            let budget = Arc::clone(&budget);
+            thread::spawn(move || budget.deposit())
+        });
+        let early = budget.withdraw_loose();
+        others.into_iter().for_each(|thread| thread.join().unwrap());
+        let late = (0..4).filter(|_| budget.ratio.withdraw() || budget.withdraw_loose()).count();
+        assert_eq!(usize::from(early) + late, 2);
+    });
+}
