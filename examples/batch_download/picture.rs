@@ -48,7 +48,7 @@ pub(crate) fn svg(report: &Report) -> String {
         grid(&mut svg, (left, 98.0), run);
     }
     if !errors.is_empty() {
-        text(&mut svg, (LEFT, below), "font-weight=\"bold\"", "The errors, in the client's own words");
+        text(&mut svg, (LEFT, below), "font-weight=\"bold\"", "Its most frequent errors, in the client's own words");
     }
     for (n, error) in errors.into_iter().enumerate() {
         let line = format!("{:>4}  {}", error.count, error.error);

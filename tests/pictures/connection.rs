@@ -136,6 +136,12 @@ fn beginnings() -> Vec<fn() -> Run> {
             run.step(|machine, _| machine.drain());
             run
         },
+        // It drains before its peer has said anything.
+        || {
+            let mut run = Run::new(Settings::default());
+            run.step(|machine, _| machine.drain());
+            run
+        },
         || {
             let mut run = open(Settings::default());
             run.step(|machine, _| machine.ended(Close::Peer));
