@@ -8,13 +8,24 @@ use std::task::{Context, Poll};
 
 use tower::{Layer, Service};
 
-/// How many connections came to be.
+/// How many connections came to be, and how many did not.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Connects(Arc<AtomicU64>);
+pub(crate) struct Connects(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    made: AtomicU64,
+    failed: AtomicU64,
+}
 
 impl Connects {
     pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.made.load(Ordering::Relaxed)
+    }
+
+    #[allow(dead_code, reason = "the bench `faults` asks for it")]
+    pub(crate) fn failed(&self) -> u64 {
+        self.0.failed.load(Ordering::Relaxed)
     }
 }
 
@@ -50,9 +61,10 @@ where
     fn call(&mut self, target: R) -> Self::Future {
         let (connecting, connects) = (self.connector.call(target), self.connects.clone());
         Box::pin(async move {
-            let connection = connecting.await?;
-            connects.0.fetch_add(1, Ordering::Relaxed);
-            Ok(connection)
+            let connection = connecting.await;
+            let counted = if connection.is_ok() { &connects.0.made } else { &connects.0.failed };
+            counted.fetch_add(1, Ordering::Relaxed);
+            connection
         })
     }
 }
