@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     let (times, rounds) = if options.quick {
         (rows::QUICK, Rounds { closed: 1, paced: 1 })
     } else {
-        (rows::FULL, Rounds { closed: 5, paced: 3 })
+        (rows::FULL, Rounds { closed: 13, paced: 3 })
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -89,8 +89,15 @@ fn targets_of(measured: &Measured) -> Vec<Target> {
         let Some((ours, against)) = peer.of.ours().zip(peer.against_ours) else { continue };
         let ours = stacks.iter().find(|figures| figures.of == ours).expect("each stack is in each row");
         let what = |about: &str| format!("{name}: {}: {about} over that of {}", peer.stack, ours.stack);
-        targets.push(Target::at_most(what("success"), peer.success / ours.success, 1.0));
-        targets.push(Target::at_most(what("goodput, lower bound,"), against.low, 1.0));
+        targets.push(Target::at_most(
+            what("success where allowed"),
+            peer.success_where_allowed / ours.success_where_allowed,
+            1.0,
+        ));
+        // Where a worker has its next request at once when one has failed, who fails is quick.
+        if peer.success >= ours.success {
+            targets.push(Target::at_most(what("goodput, lower bound,"), against.low, 1.0));
+        }
     }
     targets
 }

@@ -10,7 +10,7 @@ pub(crate) enum Trouble {
     GoAway(u32),
     /// Whatever is beyond ten streams at a time is refused, which the server does not announce.
     Refusal,
-    /// Each so many-th request takes its connection down, processed but unanswered.
+    /// Each so many-th request takes its connection down, processed but unanswered. An odd number, so that it meets POSTs too.
     Cuts(u64),
     /// One connection falls silent and stays open.
     Silence,
@@ -55,16 +55,16 @@ pub(crate) struct Times {
 }
 
 pub(crate) const FULL: Times = Times {
-    closed: Duration::from_secs(2),
+    closed: Duration::from_millis(700),
     around: Duration::from_secs(2),
     outage: Duration::from_secs(10),
-    reload: Duration::from_millis(500),
+    reload: Duration::from_millis(200),
 };
 
 pub(crate) const QUICK: Times = Times {
-    closed: Duration::from_millis(300),
+    closed: Duration::from_millis(200),
     around: Duration::from_millis(500),
-    outage: Duration::from_secs(2),
+    outage: Duration::from_secs(1),
     reload: Duration::from_millis(100),
 };
 
@@ -81,7 +81,7 @@ impl Row {
         rows.extend([
             row(Trouble::Restarts, WORKERS, true),
             row(Trouble::Nothing, WORKERS, false),
-            row(Trouble::Cuts(500), WORKERS, false),
+            row(Trouble::Cuts(499), WORKERS, false),
             row(Trouble::Nothing, MANY, false),
             row(Trouble::Refusal, MANY, false),
             row(Trouble::Silence, Load::Paced(RATE), false),

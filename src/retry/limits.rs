@@ -28,8 +28,8 @@ impl Limits {
     /// # Default
     ///
     /// 6 resends; the first at once, later ones after 25 ms, doubling up to 250 ms; from a budget of as many resends as
-    /// there were successes, and 10 a second. The first two resends after a graceful GOAWAY are free of it: the server
-    /// asked for them.
+    /// there were successes, and 10 a second. The first two resends after a graceful GOAWAY are free of it, and the second waits
+    /// no longer than the first: the server asked for them.
     #[must_use]
     pub fn transparent() -> Self {
         Self {

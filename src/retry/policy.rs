@@ -138,14 +138,15 @@ impl Policy {
         if earlier >= limits.max_resends || (case.failure.at_most_once() && case.past.after_local) {
             return Err(Stop::MaxResends);
         }
-        let wait = limits.backoff.wait(earlier, random);
+        let free = is_graceful(&case.failure) && earlier < FREE_AFTER_GOAWAY;
+        // On a server that ends its connections early the second is as likely to meet a GOAWAY as the first.
+        let wait = limits.backoff.wait(if free { 0 } else { earlier }, random);
         if self.is_late(case.elapsed.saturating_add(wait), case.timeout) {
             return Err(Stop::OutOfTime { wait });
         }
         if self.observe_only {
             return Err(Stop::ObserveOnly);
         }
-        let free = is_graceful(&case.failure) && earlier < FREE_AFTER_GOAWAY;
         Ok(Plan { lane, wait, free })
     }
 

@@ -117,6 +117,22 @@ fn a_graceful_goaway_is_free_of_the_budget_twice() {
     }
 }
 
+/// A server that ends its connections early turns away the second attempt as well, now and then.
+#[test]
+fn the_first_two_resends_after_a_graceful_goaway_wait_no_longer_than_the_first() {
+    let at_once: Vec<_> = waits(GRACEFUL, Fate::NotProcessed).iter().map(|plan| plan.wait.is_zero()).collect();
+    assert_eq!(at_once, [true, true, false, false, false, false]);
+
+    let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+    let policy = Policy { transparent: Limits::transparent().backoff(backoff), ..Policy::default() };
+    let mut case = case(Fate::NotProcessed, GRACEFUL, Safety::OnProof);
+    for wait in [1, 1, 4] {
+        let plan = policy.decide(&case, 1.0).unwrap();
+        assert_eq!(plan.wait, Duration::from_secs(wait), "the caller said how long the first resend waits");
+        case.past.add(&plan, &case.failure);
+    }
+}
+
 /// C12: who is told to calm down waits before the first resend.
 #[test]
 fn enhance_your_calm_is_never_resent_at_once() {
