@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -37,6 +37,11 @@ impl Transport for Socket {
     fn abort(self) {
         Self::abort(self);
     }
+}
+
+/// In memory there is no RST: it is closed.
+impl Transport for DuplexStream {
+    fn abort(self) {}
 }
 
 impl Socket {
