@@ -52,7 +52,7 @@ impl Site {
                 gate.close().await;
                 tokio::time::sleep(times.outage).await;
                 gate.open().await;
-                std::future::pending().await;
+                std::future::pending::<()>().await;
             }
             _ => std::future::pending().await,
         }
