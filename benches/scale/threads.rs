@@ -59,8 +59,8 @@ pub(crate) fn measure(quick: bool) -> Part {
             for turn in 0..Sharing::ALL.len() {
                 let at = (turn + round) % Sharing::ALL.len();
                 runs[at].push(match stack {
-                    Stack::Bare => run(InMemory, Sharing::ALL[at]),
-                    Stack::Layers => run(layered(), Sharing::ALL[at]),
+                    Stack::Bare => run(&InMemory, Sharing::ALL[at]),
+                    Stack::Layers => run(&layered(), Sharing::ALL[at]),
                 });
             }
         }
@@ -97,7 +97,7 @@ pub(crate) fn measure(quick: bool) -> Part {
     Part { lines, figures: json!(figures), targets }
 }
 
-fn run<S>(service: S, sharing: Sharing) -> Run
+fn run<S>(service: &S, sharing: Sharing) -> Run
 where
     S: Service<Request<Empty<Bytes>>> + Clone + Send,
 {
