@@ -19,12 +19,14 @@ pub(crate) struct Point {
     pub(crate) at: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
+    /// There is something wrong with it: it is drawn as a ring.
+    pub(crate) hollow: bool,
 }
 
 impl Point {
     /// A figure that has no interval.
     pub(crate) const fn exact(at: f64) -> Self {
-        Self { at, low: at, high: at }
+        Self { at, low: at, high: at, hollow: false }
     }
 }
 
@@ -107,10 +109,11 @@ impl Chart {
             let Some(point) = point else { continue };
             let y = top + (at as f64 + 0.5) * STEP;
             let colour = colour(at);
+            let fill = if point.hollow { "#ffffff" } else { colour };
             let _ = writeln!(
                 page,
                 "<line x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" stroke-width=\"2\"/>\
-                 <circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>",
+                 <circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"2\"/>",
                 self.x(point.low),
                 self.x(point.high),
                 self.x(point.at)

@@ -28,12 +28,16 @@ fn stacks(document: &Document) -> Vec<String> {
 fn answered(document: &Document) -> Chart {
     let categories = faults(document).map(|row| Category {
         name: text(row, "/name").to_owned(),
-        points: list(row, "/stacks").map(|stack| number(stack, "/success").map(Point::exact)).collect(),
+        points: list(row, "/stacks")
+            .map(|stack| {
+                let hollow = number(stack, "/doubled").is_some_and(|doubled| doubled > 0.0);
+                Some(Point { hollow, ..Point::exact(number(stack, "/success")?) })
+            })
+            .collect(),
     });
     Chart {
         title: "Requests that are answered, while connections die".to_owned(),
-        subtitle: "of all; half of them are POSTs, and those that may have been processed are not sent twice by redial"
-            .to_owned(),
+        subtitle: "of all, half of them POSTs; a ring: some POSTs were processed twice".to_owned(),
         series: stacks(document),
         categories: categories.collect(),
         from: 0.0,
@@ -82,7 +86,9 @@ fn speed(document: &Document) -> Chart {
 }
 
 fn instructions(document: &Document) -> Chart {
-    let categories = document.figures("overhead").map(|case| {
+    // A stream has its own scale: each of its frames is looked at.
+    let cases = document.figures("overhead").filter(|case| text(case, "/case") != "post_stream_1m");
+    let categories = cases.map(|case| {
         let of = |stack: &Value| number(stack, "/instructions");
         let bare = list(case, "/stacks").next().and_then(of);
         Category {
@@ -112,5 +118,10 @@ fn instructions(document: &Document) -> Chart {
 }
 
 fn point(value: &Value, pointer: &str) -> Option<Point> {
-    estimate(value, pointer).map(|estimate| Point { at: estimate.median, low: estimate.low, high: estimate.high })
+    estimate(value, pointer).map(|estimate| Point {
+        at: estimate.median,
+        low: estimate.low,
+        high: estimate.high,
+        hollow: false,
+    })
 }

@@ -88,7 +88,7 @@
 //! after an eighth of [`lasting`](Builder::lasting), and if that says nothing either, after twice as long, up to all of it. One that does
 //! not end is followed by another after [`lasting`](Builder::lasting).
 //!
-//! An origin is a scheme and an authority, as [`health`](crate::health) has it. 4,096 of them are remembered at the most, and only
+//! An origin is a scheme and an authority, as [`health`](crate::health) has it. 16,384 of them are remembered at the most, and only
 //! those that were in trouble.
 //!
 //! # What counts

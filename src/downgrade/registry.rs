@@ -193,7 +193,7 @@ mod tests {
         for n in 1..20_000 {
             hub.required(&origin(n));
         }
-        assert!(hub.snapshot().origins.len() <= 4_096);
+        assert!(hub.snapshot().origins.len() <= 16_384);
         assert_eq!(hub.route(&origin(0), true), Route::Http1, "what is downgraded is not forgotten for others");
     }
 

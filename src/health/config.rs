@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ConnectionHealth;
@@ -33,7 +34,7 @@ pub struct Builder {
 
 #[derive(Clone, Debug)]
 pub(super) struct Config {
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<Settings>,
     pub(super) max_age_jitter: f64,
     pub(super) connect_timeout: Duration,
     pub(super) own_goaway: bool,
@@ -46,10 +47,11 @@ pub(super) struct Config {
 
 impl Config {
     /// The settings of one connection: its maximum age gets its jitter, with a `random` number of `0.0..1.0`.
-    pub(super) fn settings(&self, random: f64) -> Settings {
+    pub(super) fn settings(&self, random: f64) -> Arc<Settings> {
+        let Some(age) = self.settings.max_age else { return Arc::clone(&self.settings) };
         let earlier = self.max_age_jitter * random.clamp(0.0, 1.0);
-        let shorten = |age: Duration| Duration::try_from_secs_f64(age.as_secs_f64() * (1.0 - earlier)).unwrap_or(age);
-        Settings { max_age: self.settings.max_age.map(shorten), ..self.settings }
+        let shorter = Duration::try_from_secs_f64(age.as_secs_f64() * (1.0 - earlier)).unwrap_or(age);
+        Arc::new(Settings { max_age: Some(shorter), ..*self.settings })
     }
 }
 
@@ -57,7 +59,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             config: Config {
-                settings: Settings::default(),
+                settings: Arc::default(),
                 max_age_jitter: 0.1,
                 connect_timeout: Duration::from_secs(10),
                 own_goaway: false,
@@ -72,28 +74,32 @@ impl Default for Builder {
 }
 
 impl Builder {
+    fn settings(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.config.settings)
+    }
+
     /// How long an open stream may hear nothing before its connection is probed. [`Duration::MAX`] for never.
     pub fn probe_after(mut self, probe_after: Duration) -> Self {
-        self.config.settings.probe_after = probe_after;
+        self.settings().probe_after = probe_after;
         self
     }
 
     /// How long a connection may have heard nothing before its next request is accompanied by a probe.
     pub fn verify_idle(mut self, verify_idle: Duration) -> Self {
-        self.config.settings.verify_idle = verify_idle;
+        self.settings().verify_idle = verify_idle;
         self
     }
 
     /// How long after a probe nothing new is sent on the connection, if no byte comes.
     pub fn probe_timeout(mut self, probe_timeout: Duration) -> Self {
-        self.config.settings.probe_timeout = probe_timeout;
+        self.settings().probe_timeout = probe_timeout;
         self
     }
 
     /// How long after a probe the connection is failed, and with it every request on it, if no byte comes. Brought up to
     /// [`probe_timeout`](Self::probe_timeout).
     pub fn dead_after(mut self, dead_after: Duration) -> Self {
-        self.config.settings.dead_after = dead_after;
+        self.settings().dead_after = dead_after;
         self
     }
 
@@ -105,13 +111,13 @@ impl Builder {
 
     /// How long an HTTP/2 peer may take to send its SETTINGS.
     pub fn handshake_timeout(mut self, handshake_timeout: Duration) -> Self {
-        self.config.settings.handshake_timeout = handshake_timeout;
+        self.settings().handshake_timeout = handshake_timeout;
         self
     }
 
     /// When a connection is replaced, however well it works; see also [`max_age_jitter`](Self::max_age_jitter).
     pub fn max_age(mut self, max_age: impl Into<Option<Duration>>) -> Self {
-        self.config.settings.max_age = max_age.into();
+        self.settings().max_age = max_age.into();
         self
     }
 
@@ -124,7 +130,7 @@ impl Builder {
 
     /// After how many requests an HTTP/2 connection is replaced.
     pub fn max_requests(mut self, max_requests: impl Into<Option<u64>>) -> Self {
-        self.config.settings.max_requests = max_requests.into().map(|requests| requests.max(1));
+        self.settings().max_requests = max_requests.into().map(|requests| requests.max(1));
         self
     }
 
@@ -180,7 +186,7 @@ impl Builder {
 
     /// The object that both halves share.
     pub fn build(mut self) -> ConnectionHealth {
-        let settings = &mut self.config.settings;
+        let settings = self.settings();
         settings.dead_after = settings.dead_after.max(settings.probe_timeout);
         self.config.event_capacity = self.config.event_capacity.clamp(1, 65_536);
         ConnectionHealth::new(self.config)

@@ -99,7 +99,8 @@ pub(super) struct Inner {
     probed: Option<Duration>,
     round_trip: Option<Duration>,
     probes: u64,
-    debug_data: Option<frame::DebugData>,
+    /// Few connections ever have any.
+    debug_data: Option<Box<frame::DebugData>>,
     drained: Option<Drain>,
     limit: Option<Option<u32>>,
     switch: Switch,
@@ -154,7 +155,7 @@ struct Effects {
 // ===== impl Connection =====
 
 impl Connection {
-    pub(super) fn new(id: ConnectionId, hub: Arc<Hub>, site: Arc<Site>, settings: Settings) -> Self {
+    pub(super) fn new(id: ConnectionId, hub: Arc<Hub>, site: Arc<Site>, settings: Arc<Settings>) -> Self {
         Self(Arc::new(Shared {
             id,
             hub,
@@ -208,7 +209,7 @@ impl Connection {
             bytes_received: self.0.received.load(Ordering::Relaxed),
             bytes_sent: self.0.sent.load(Ordering::Relaxed),
             requests: if inner.protocol == Protocol::Http2 { inner.machine.requests() } else { assigned },
-            debug_data: inner.debug_data.map(|data| data.as_bytes().to_vec()),
+            debug_data: inner.debug_data.as_ref().map(|data| data.as_bytes().to_vec()),
         }
     }
 
@@ -242,6 +243,11 @@ impl Connection {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It has been idle for a while: gives back the memory that only requests need.
+    pub(super) fn rest(&self) {
+        self.lock().machine.rest();
     }
 
     /// Begins something that is followed up when it is over.
@@ -507,7 +513,7 @@ pub(super) struct Turn {
 // ===== impl Inner =====
 
 impl Inner {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Arc<Settings>) -> Self {
         let machine = Machine::new(settings);
         Self {
             told: machine.state(),
@@ -551,7 +557,7 @@ impl Inner {
 
     pub(super) fn inbound(&mut self, event: &frame::Event, now: Duration) {
         if let frame::Event::End(frame::Frame::GoAway { debug_data, .. }) = event {
-            self.debug_data = Some(*debug_data).filter(|data| !data.as_bytes().is_empty());
+            self.debug_data = (!debug_data.as_bytes().is_empty()).then(|| Box::new(*debug_data));
             // None of ours may follow it.
             if matches!(self.switch, Switch::Waiting { .. } | Switch::Due { .. }) {
                 self.switch = Switch::Done;

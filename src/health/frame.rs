@@ -2,7 +2,7 @@
 //!
 //! A [`Scanner`] follows one direction of one connection. It keeps a frame's nine-byte header and the few bytes of a payload
 //! that it reports, and looks at nothing else: payloads are neither copied nor held, whatever the sizes and however the
-//! bytes are split. It allocates nothing.
+//! bytes are split. It allocates nothing, but for a GOAWAY's debug data.
 //!
 //! ```
 //! use tower_redial::health::frame::{Event, Frame, Scanner};
@@ -39,8 +39,11 @@ pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub const DEBUG_DATA: usize = 64;
 
 const HEADER: usize = 9;
-/// GOAWAY's last stream id and code, and what is kept of its debug data: the most that is kept of any payload.
-const KEPT: usize = 8 + DEBUG_DATA;
+/// The longest that is kept until it is whole. A connection has two scanners for as long as it lives, so that debug data, which
+/// few ever have, has no place in it.
+const KEPT: usize = PREFACE.len();
+/// A GOAWAY's last stream id and code (RFC 9113, section 6.8), before its debug data.
+const GOAWAY: usize = 8;
 
 mod kind {
     pub(super) const DATA: u8 = 0x0;
@@ -192,11 +195,12 @@ impl DebugData {
         Self { bytes: [0; DEBUG_DATA], len: 0 }
     }
 
-    fn new(data: &[u8]) -> Self {
-        let len = data.len().min(DEBUG_DATA);
-        let mut bytes = [0; DEBUG_DATA];
-        bytes[..len].copy_from_slice(&data[..len]);
-        Self { bytes, len: len as u8 }
+    /// Takes more of it, as far as there is room.
+    fn extend(&mut self, data: &[u8]) {
+        let begun = usize::from(self.len);
+        let taken = data.len().min(DEBUG_DATA - begun);
+        self.bytes[begun..begun + taken].copy_from_slice(&data[..taken]);
+        self.len += taken as u8;
     }
 
     /// The bytes. They may be anything.
@@ -219,6 +223,7 @@ pub struct Scanner {
     /// The bytes of a preface, a header or a payload that are kept until it is whole.
     kept: [u8; KEPT],
     kept_len: usize,
+    debug_data: Option<Box<DebugData>>,
     /// The stream whose header block has not ended.
     header_block: Option<u32>,
     /// The first frame has to be SETTINGS.
@@ -251,7 +256,15 @@ impl Scanner {
     }
 
     const fn new(state: State) -> Self {
-        Self { state, kept: [0; KEPT], kept_len: 0, header_block: None, first: true, max_concurrent_streams: None }
+        Self {
+            state,
+            kept: [0; KEPT],
+            kept_len: 0,
+            debug_data: None,
+            header_block: None,
+            first: true,
+            max_concurrent_streams: None,
+        }
     }
 
     /// Takes bytes off the front, up to and with the last byte of the next event. `None` when all are taken and none came.
@@ -388,14 +401,20 @@ impl Scanner {
                     self.kept_len = 0;
                 }
             }
-            kind::RST_STREAM | kind::PING | kind::GOAWAY => {
-                self.keep(&mut payload, KEPT);
+            kind::RST_STREAM | kind::PING => {
+                self.keep(&mut payload, header.length as usize);
+            }
+            kind::GOAWAY => {
+                let whole = self.keep(&mut payload, GOAWAY);
+                if whole && !payload.is_empty() {
+                    self.debug_data.get_or_insert_with(|| Box::new(DebugData::empty())).extend(payload);
+                }
             }
             _ => {}
         }
     }
 
-    fn frame(&self, header: &Header) -> Frame {
+    fn frame(&mut self, header: &Header) -> Frame {
         let stream_id = header.stream_id;
         match header.kind {
             kind::DATA => Frame::Data { stream_id, end_stream: header.has(flag::END_STREAM) },
@@ -412,7 +431,7 @@ impl Scanner {
             kind::GOAWAY => Frame::GoAway {
                 last_stream_id: self.number(0) & STREAM_ID,
                 reason: Reason::from_code(self.number(4)),
-                debug_data: DebugData::new(&self.kept[8..self.kept_len.max(8)]),
+                debug_data: self.debug_data.take().map_or(DebugData::empty(), |data| *data),
             },
             _ => Frame::Other(*header),
         }
@@ -467,6 +486,9 @@ mod tests {
 
     #[test]
     fn debug_data_is_shown_as_text() {
-        assert_eq!(format!("{:?}", DebugData::new(b"max_age\n")), "\"max_age\\n\"");
+        let mut data = DebugData::empty();
+        data.extend(b"max_");
+        data.extend(b"age\n");
+        assert_eq!(format!("{data:?}"), "\"max_age\\n\"");
     }
 }

@@ -531,7 +531,13 @@ impl Alarm {
         if !self.timers {
             return false;
         }
-        let Some(at) = deadline.and_then(|deadline| connection.instant(deadline)) else { return false };
+        let Some(at) = deadline.and_then(|deadline| connection.instant(deadline)) else {
+            // It has rung for nothing, and nothing is going on: an idle connection needs none.
+            if self.sleep.take_if(|sleep| sleep.is_elapsed()).is_some() {
+                connection.rest();
+            }
+            return false;
+        };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if at < sleep.deadline() || sleep.is_elapsed() {
             sleep.as_mut().reset(at);

@@ -28,6 +28,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -231,7 +232,8 @@ pub enum Action {
 /// Follows one connection. See the [module](self).
 #[derive(Clone, Debug)]
 pub struct Machine {
-    settings: Settings,
+    /// Those of many connections are the same.
+    settings: Arc<Settings>,
     state: State,
     streams: HashMap<u32, Stream, RandomState>,
     requests: u64,
@@ -301,9 +303,9 @@ impl Ledger {
 impl Machine {
     /// For a connection that begins now.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: impl Into<Arc<Settings>>) -> Self {
         Self {
-            settings,
+            settings: settings.into(),
             state: State::Open,
             streams: HashMap::default(),
             requests: 0,
@@ -554,6 +556,11 @@ impl Machine {
         self.streams.clear();
         self.probe = None;
         self.peer_limit = None;
+    }
+
+    /// Gives back what room there is for more streams than are open.
+    pub(super) fn rest(&mut self) {
+        self.streams.shrink_to_fit();
     }
 
     /// When silence becomes suspicious; never while nothing is open.

@@ -16,7 +16,7 @@ mod models;
 pub(super) const SHARDS: usize = if cfg!(all(test, redial_loom)) { 1 } else { 16 };
 
 /// When a map holds this many origins, those that are of no use any more are forgotten.
-pub(super) const ORIGINS_PER_SHARD: usize = if cfg!(all(test, redial_loom)) { 1 } else { 256 };
+pub(super) const ORIGINS_PER_SHARD: usize = if cfg!(all(test, redial_loom)) { 1 } else { 1_024 };
 
 type Shard<T> = HashMap<Origin, Arc<T>, RandomState>;
 

@@ -223,6 +223,24 @@ fn waking_probes() {
     assert_eq!(sim.failed, Some((115, Close::Dead)));
 }
 
+/// What many streams at once took is given back, and not what is known of those that are still open.
+#[test]
+fn an_idle_connection_keeps_no_room_for_streams() {
+    let mut machine = Machine::new(Settings::default());
+    for stream_id in (1..2_000).step_by(2) {
+        machine.outbound(&Event::End(Frame::Headers { stream_id, end_stream: true }), secs(0));
+    }
+    for stream_id in (1..1_999).step_by(2) {
+        machine.inbound(&Event::End(Frame::Headers { stream_id, end_stream: true }), secs(0));
+    }
+    machine.rest();
+    assert_eq!(machine.open_streams(), 1);
+    assert!(machine.streams.capacity() < 100, "{}", machine.streams.capacity());
+    machine.inbound(&Event::End(Frame::Headers { stream_id: 1_999, end_stream: true }), secs(0));
+    machine.rest();
+    assert_eq!(machine.streams.capacity(), 0);
+}
+
 /// K14: a peer that never sends SETTINGS is not waited for, and not probed before it has.
 #[test]
 fn a_handshake_that_does_not_come_is_given_up() {
