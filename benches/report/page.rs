@@ -88,20 +88,23 @@ fn wire(page: &mut String, document: &Document) {
         "## `wire`: on a real connection\n\n\
          ![Speed with all layers over that of the bare client](benchmarks/speed.svg)\n\n\
          Both layers and the monitored connector around hyper-util's client, over the client by itself. Processor time is that of the client's thread.\n\n\
-         | load | requests/s, bare | with layers | speed (95 %) | us of processor, bare | with layers | instructions |\n\
-         |---|---|---|---|---|---|---|\n",
+         Instructions are over those of the bare client; *capture* is the bare client when each request asks it which connection it gets.\n\n\
+         | load | requests/s, bare | with layers | speed (95 %) | us of processor, bare | with layers | instructions | retry layer alone | capture |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for load in document.figures("wire") {
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             text(load, "/load"),
             plain(number(load, "/measured/bare/per_second"), 0),
             plain(number(load, "/measured/layers/per_second"), 0),
             interval(estimate(load, "/measured/speed_ratio")),
             plain(number(load, "/measured/bare/cpu_microseconds"), 1),
             plain(number(load, "/measured/layers/cpu_microseconds"), 1),
-            plain(number(load, "/measured/instructions_ratio"), 3)
+            plain(number(load, "/measured/instructions_ratio"), 3),
+            plain(number(load, "/measured/retry_ratio"), 3),
+            plain(number(load, "/measured/capture_ratio"), 3)
         );
     }
     page.push('\n');

@@ -10,8 +10,9 @@ use http::{Request, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
 
 use self::support::tls;
@@ -21,6 +22,11 @@ use super::load::Load;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stack {
     Bare,
+    /// Each request asks hyper-util which connection it gets, and nobody looks: what knowing it costs by itself.
+    Capture,
+    /// The retry layer alone.
+    Retry,
+    /// Both layers and the monitored connector.
     Layers,
 }
 
@@ -28,12 +34,15 @@ impl Stack {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
+            Self::Capture => "capture",
+            Self::Retry => "retry",
             Self::Layers => "layers",
         }
     }
 
     pub(crate) fn named(name: &str) -> Self {
-        [Self::Bare, Self::Layers].into_iter().find(|stack| stack.name() == name).expect("a stack's name")
+        let all = [Self::Bare, Self::Capture, Self::Retry, Self::Layers];
+        all.into_iter().find(|stack| stack.name() == name).expect("a stack's name")
     }
 }
 
@@ -54,6 +63,17 @@ pub(crate) async fn run(
     builder.http2_initial_stream_window_size(2 << 20).http2_initial_connection_window_size(64 << 20);
     match stack {
         Stack::Bare => drive(builder.build(connector), load, &uri, requests).await,
+        Stack::Capture => {
+            let captured = builder.build(connector).map_request(|mut request| {
+                capture_connection(&mut request);
+                request
+            });
+            drive(captured, load, &uri, requests).await
+        }
+        Stack::Retry => {
+            let retry = RetryOnCanceledLayer::new().layer(builder.build(connector));
+            drive(retry, load, &uri, requests).await
+        }
         Stack::Layers => {
             let health = ConnectionHealth::default();
             let client = builder.build(health.connector(connector));

@@ -70,8 +70,9 @@ fn targets_of(load: Load, measured: &Measured) -> Vec<Target> {
 }
 
 fn print_row(load: Load, measured: &Measured) {
-    let Measured { bare, layers, speed_ratio, instructions_ratio } = measured;
-    let instructions = instructions_ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+    let Measured { bare, layers, speed_ratio, instructions_ratio, capture_ratio, retry_ratio } = measured;
+    let of = |ratio: &Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+    let instructions = format!("{} (capture {}, retry {})", of(instructions_ratio), of(capture_ratio), of(retry_ratio));
     println!(
         "{:<22} bare {:>9.0}/s {:>7.1} us cpu; layers {:>9.0}/s {:>7.1} us cpu; speed {:.3} ({:.3}-{:.3}); instructions {}",
         load.name(),

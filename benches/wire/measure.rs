@@ -29,6 +29,9 @@ pub(crate) struct Measured {
     /// Requests a second with the layers over those of the bare client in the same round.
     pub(crate) speed_ratio: Estimate,
     pub(crate) instructions_ratio: Option<f64>,
+    /// The same for what the layers are made of, where it is counted.
+    pub(crate) capture_ratio: Option<f64>,
+    pub(crate) retry_ratio: Option<f64>,
 }
 
 /// A server that dies with this.
@@ -84,6 +87,11 @@ pub(crate) fn load(load: Load, quick: bool) -> Measured {
     // Counting takes its time: to see that it works once is enough.
     let counted = !quick || load == Load::named("tcp-1-empty");
     let instructions = stacks.map(|stack| if counted { count(stack, load, &server, quick) } else { None });
+    let parts = [Stack::Capture, Stack::Retry].map(|stack| {
+        let counted = counted && !load.tls && !load.large;
+        let count = if counted { count(stack, load, &server, quick) } else { None };
+        count.zip(instructions[0]).map(|(part, bare)| part / bare)
+    });
     let figures = |at: usize| {
         let per_second = estimate(&speed[at]).median;
         Figures {
@@ -98,6 +106,8 @@ pub(crate) fn load(load: Load, quick: bool) -> Measured {
         layers: figures(1),
         speed_ratio: estimate(&ratios),
         instructions_ratio: instructions[0].zip(instructions[1]).map(|(bare, layers)| layers / bare),
+        capture_ratio: parts[0],
+        retry_ratio: parts[1],
     }
 }
 
