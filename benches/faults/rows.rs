@@ -36,8 +36,8 @@ pub(crate) struct Row {
     pub(crate) load: Load,
     /// nginx, where it is installed.
     pub(crate) nginx: bool,
-    /// Whether our layers are told that the server may be away for as long as it is: `retry_for` of 15 s, and no budget. They have
-    /// their defaults otherwise.
+    /// Whether our layers are told what to expect: that the server may be away for as long as it is, or refuses many times in a row.
+    /// They have their defaults otherwise.
     pub(crate) patient: bool,
 }
 
@@ -87,7 +87,10 @@ impl Row {
             row(Trouble::Silence, Load::Paced(RATE), false),
             row(Trouble::Outage, Load::Paced(RATE), false),
         ]);
-        rows.push(Self { patient: true, ..row(Trouble::Outage, Load::Paced(RATE), false) });
+        rows.extend([
+            Self { patient: true, ..row(Trouble::Outage, Load::Paced(RATE), false) },
+            Self { patient: true, ..row(Trouble::Refusal, MANY, false) },
+        ]);
         rows
     }
 
@@ -97,6 +100,7 @@ impl Row {
             (Trouble::Nothing, Load::Workers(workers)) => format!("nothing, {workers} at a time"),
             (Trouble::Nothing, Load::Paced(rate)) => format!("nothing, {rate} a second"),
             (Trouble::GoAway(every), _) => format!("GOAWAY every {every}"),
+            (Trouble::Refusal, _) if self.patient => "refused beyond 10, 20 resends".to_owned(),
             (Trouble::Refusal, _) => "refused beyond 10".to_owned(),
             (Trouble::Cuts(every), _) => format!("cut every {every}"),
             (Trouble::Silence, _) => "one silent connection".to_owned(),

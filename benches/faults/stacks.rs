@@ -127,7 +127,7 @@ fn health() -> ConnectionHealth {
     ConnectionHealth::builder().probe_after(SUSPICIOUS).probe_timeout(SUSPICIOUS).dead_after(SUSPICIOUS).build()
 }
 
-/// The defaults, or those of somebody who knows that the server may be away for ten seconds.
+/// The defaults, or those of somebody who knows that the server may be away for ten seconds, or refuses many times in a row.
 fn retry<M>(patient: bool) -> RetryOnCanceledLayer<M> {
     let layer = RetryOnCanceledLayer::new();
     if !patient {
@@ -135,7 +135,7 @@ fn retry<M>(patient: bool) -> RetryOnCanceledLayer<M> {
     }
     let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
     let limits = Limits::after_loss().max_resends(30).backoff(backoff).without_budget();
-    layer.after_loss(limits).retry_for(Duration::from_secs(15))
+    layer.transparent(Limits::transparent().max_resends(20)).after_loss(limits).retry_for(Duration::from_secs(15))
 }
 
 fn connector(connects: &Connects) -> crate::connects::Counted<hyper_util::client::legacy::connect::HttpConnector> {

@@ -68,3 +68,23 @@ impl Error for Superseded {
         Some(&*CANCEL)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_say_what_failed_and_why() {
+        let failed = SourceError::new("no more".into());
+        assert_eq!(
+            (failed.to_string(), failed.source().unwrap().to_string()),
+            ("the request body failed".into(), "no more".into())
+        );
+        let superseded = Superseded::new();
+        assert_eq!(superseded.to_string(), "this attempt's request body was taken back");
+        // The code that hyper resets the stream with.
+        let reason =
+            superseded.source().and_then(|source| source.downcast_ref::<h2::Error>()).and_then(h2::Error::reason);
+        assert_eq!(reason, Some(h2::Reason::CANCEL));
+    }
+}

@@ -161,3 +161,19 @@ impl Recording {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field's name and its value.
+    #[test]
+    fn trailers_count_against_the_limit() {
+        let trailers = HeaderMap::from_iter([("abc".parse().unwrap(), "0123456789".parse().unwrap())]);
+        for (limit, is_whole) in [(13, true), (12, false)] {
+            let mut recording = Recording::new(limit);
+            recording.push_trailers(&trailers);
+            assert_eq!(recording.is_whole(), is_whole, "{limit}");
+        }
+    }
+}

@@ -102,3 +102,34 @@ impl fmt::Display for Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_stable() {
+        let reason = Reason::CANCEL;
+        for (cause, label, shown) in [
+            (Cause::HandedBack, "handed_back", "handed_back"),
+            (Cause::GoAway { reason }, "goaway", "goaway(CANCEL)"),
+            (Cause::Reset { reason }, "reset", "reset(CANCEL)"),
+            (Cause::Local { reason }, "local", "local(CANCEL)"),
+            (Cause::Http11Required, "http_1_1_required", "http_1_1_required"),
+            (Cause::DispatchGone, "dispatch_gone", "dispatch_gone"),
+        ] {
+            assert_eq!((cause.label(), cause.to_string().as_str()), (label, shown));
+        }
+    }
+
+    #[test]
+    fn a_cause_knows_its_code() {
+        let reason = Reason::ENHANCE_YOUR_CALM;
+        for cause in [Cause::GoAway { reason }, Cause::Reset { reason }, Cause::Local { reason }] {
+            assert_eq!(cause.reason(), Some(reason));
+        }
+        assert_eq!(Cause::Refused.reason(), Some(Reason::REFUSED_STREAM));
+        assert_eq!(Cause::Http11Required.reason(), Some(Reason::HTTP_1_1_REQUIRED));
+        assert_eq!(Cause::Closed.reason(), None);
+    }
+}

@@ -249,3 +249,20 @@ impl fmt::Display for Failure {
         write!(f, "{} ({})", self.fate, self.cause)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fates_say_what_they_are() {
+        for (fate, label, is_proof) in [
+            (Fate::NotSent, "not_sent", true),
+            (Fate::NotProcessed, "not_processed", true),
+            (Fate::Unknown, "unknown", false),
+            (Fate::Permanent, "permanent", false),
+        ] {
+            assert_eq!((fate.label(), fate.to_string().as_str(), fate.is_proof()), (label, label, is_proof));
+        }
+    }
+}

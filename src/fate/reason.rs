@@ -89,3 +89,17 @@ impl serde::Serialize for Reason {
         serializer.collect_str(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_its_code_and_its_name() {
+        assert_eq!((Reason::CANCEL.code(), Reason::from_code(8)), (8, Reason::CANCEL));
+        assert_eq!(Reason::from_code(0x1f4).to_string(), "0x1f4");
+        assert_eq!(format!("{:?}", Reason::REFUSED_STREAM), "REFUSED_STREAM");
+        #[cfg(feature = "serde")]
+        assert_eq!(serde_json::to_string(&Reason::CANCEL).unwrap(), "\"CANCEL\"");
+    }
+}

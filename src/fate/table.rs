@@ -114,3 +114,35 @@ fn is_loss(kind: ErrorKind) -> bool {
 fn is_certificate_or_configuration(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Unsupported)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_io(kind: ErrorKind, on_connection: bool, connect: bool) -> (Fate, Cause) {
+        let failure =
+            Evidence { io: Some(kind), on_connection, connect, ..Evidence::default() }.decide(BodyUse::Polled);
+        (failure.fate(), failure.cause())
+    }
+
+    /// On a connection any io error is the transport's, but for one that would come again; elsewhere only what a transport gives.
+    #[test]
+    fn an_io_error_counts_by_where_it_came_from() {
+        let lost = (Fate::Unknown, Cause::Closed);
+        let nobodys = (Fate::Permanent, Cause::Other);
+        for kind in
+            [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::UnexpectedEof]
+        {
+            assert_eq!([of_io(kind, false, false), of_io(kind, true, false)], [lost, lost], "{kind}");
+        }
+        assert_eq!(
+            [of_io(ErrorKind::NotFound, false, false), of_io(ErrorKind::NotFound, true, false)],
+            [nobodys, lost]
+        );
+        for kind in [ErrorKind::InvalidData, ErrorKind::InvalidInput, ErrorKind::Unsupported] {
+            assert_eq!([of_io(kind, false, false), of_io(kind, true, false)], [nobodys, nobodys], "{kind}");
+            assert_eq!(of_io(kind, false, true), (Fate::Permanent, Cause::Certificate), "{kind}");
+        }
+        assert_eq!(of_io(ErrorKind::BrokenPipe, false, true), (Fate::NotSent, Cause::Connect));
+    }
+}

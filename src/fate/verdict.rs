@@ -87,3 +87,22 @@ pub(super) fn read<'a>(error: &'a (dyn Error + 'static), evidence: &mut Evidence
     evidence.verdict.get_or_insert(verdict.failure);
     Some(Next::Stop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::fate::BodyUse;
+
+    /// What lies below was weighed by whoever made it, and can be seen.
+    #[test]
+    fn a_verdict_is_believed_and_shows_what_led_to_it() {
+        let verdict =
+            Verdict::connection_silent("nothing came").because(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let source = Error::source(&verdict).and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::ConnectionRefused));
+        let failure = Failure::of(&verdict, BodyUse::Polled);
+        assert_eq!((failure.fate(), failure.cause()), (Fate::Unknown, Cause::Silent));
+    }
+}

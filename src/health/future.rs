@@ -40,26 +40,26 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
-        // The peer's stream limit is used up.
-        Waiting {
-            // Both are there until the request is sent.
-            service: Option<S>,
-            request: Option<Request<B>>,
-            place: Option<Place>,
-            #[pin]
-            timeout: Option<Sleep>,
-        },
+        // The peer's stream limit is used up. It is there until the request is sent.
+        Waiting { held: Option<Box<Held<S, B>>> },
         // The client has it.
         Sent {
             #[pin]
             future: F,
             capture: CaptureConnection,
             // Runs from when its connection was seen to have ended.
-            #[pin]
-            grace: Option<Sleep>,
+            grace: Option<Pin<Box<Sleep>>>,
         },
         Done,
     }
+}
+
+/// A request that is not sent yet. Most never wait, and their futures are moved about: this has a place of its own.
+struct Held<S, B> {
+    service: S,
+    request: Request<B>,
+    place: Option<Place>,
+    timeout: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S, B> ResponseFuture<S, B>
@@ -82,7 +82,7 @@ where
                 // The service that was asked whether it is ready is the one that may be called.
                 let clone = service.clone();
                 let ready = mem::replace(service, clone);
-                State::Waiting { service: Some(ready), request: Some(request), place: None, timeout: None }
+                State::Waiting { held: Some(Box::new(Held { service: ready, request, place: None, timeout: None })) }
             }
         };
         this
@@ -103,14 +103,15 @@ where
         let config = &this.hub.config;
         let output = loop {
             match this.state.as_mut().project() {
-                StateProj::Waiting { service, request, place, mut timeout } => {
-                    let pass = match poll_place(place, watched.site.as_ref(), cx) {
+                StateProj::Waiting { held } => {
+                    let Some(waits) = held else { return Poll::Pending };
+                    let pass = match poll_place(&mut waits.place, watched.site.as_ref(), cx) {
                         Poll::Ready(pass) => pass,
                         Poll::Pending => {
-                            if timeout.is_none() {
-                                timeout.set(after(config.max_wait));
+                            if waits.timeout.is_none() {
+                                waits.timeout = after(config.max_wait);
                             }
-                            if timeout.as_pin_mut().is_none_or(|timeout| timeout.poll(cx).is_pending()) {
+                            if waits.timeout.as_mut().is_none_or(|timeout| timeout.as_mut().poll(cx).is_pending()) {
                                 return Poll::Pending;
                             }
                             let waited = "the peer's stream limit was used up for too long";
@@ -121,13 +122,13 @@ where
                     };
                     #[cfg(feature = "metrics")]
                     watched.waited();
-                    let (Some(mut service), Some(request)) = (service.take(), request.take()) else {
+                    let Some(Held { mut service, request, .. }) = held.take().map(|held| *held) else {
                         return Poll::Pending;
                     };
                     let sent = send(watched, &mut service, request, &pass);
                     this.state.set(sent);
                 }
-                StateProj::Sent { future, capture, mut grace } => {
+                StateProj::Sent { future, capture, grace } => {
                     if let Poll::Ready(result) = future.poll(cx) {
                         watched.look(capture);
                         break match result {
@@ -144,10 +145,10 @@ where
                         return Poll::Pending;
                     }
                     if grace.is_none() {
-                        grace.set(after(config.grace));
+                        *grace = after(config.grace);
                     }
-                    match grace.as_pin_mut() {
-                        Some(grace) => ready!(grace.poll(cx)),
+                    match grace {
+                        Some(grace) => ready!(grace.as_mut().poll(cx)),
                         None => return Poll::Pending,
                     }
                     // hyper 1.12 can lose a request that is handed to a connection's task as it ends (hyper #4122).
@@ -198,8 +199,8 @@ fn poll_place(place: &mut Option<Place>, site: Option<&Arc<Site>>, cx: &Context<
 }
 
 /// A timer; none where there is no runtime to have one in, or where it would never end.
-fn after(duration: Duration) -> Option<Sleep> {
-    Instant::now().checked_add(duration).filter(|_| can_wait()).map(sleep_until)
+fn after(duration: Duration) -> Option<Pin<Box<Sleep>>> {
+    Instant::now().checked_add(duration).filter(|_| can_wait()).map(|end| Box::pin(sleep_until(end)))
 }
 
 impl<S, B> fmt::Debug for ResponseFuture<S, B>

@@ -14,3 +14,22 @@ impl CameFrom {
         one.scheme() == other.scheme() && one.authority() == other.authority() && one.path() == other.path()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_known_by_its_url_without_the_query() {
+        let is = |other: &str| {
+            let of = |uri: &str| CameFrom(uri.parse().unwrap());
+            of("https://a.example/file?signature=1").is_where(&of(other))
+        };
+        assert!(is("https://a.example/file?signature=2"));
+        for other in
+            ["http://a.example/file", "https://b.example/file", "https://a.example/other", "https://a.example:444/file"]
+        {
+            assert!(!is(other), "{other}");
+        }
+    }
+}

@@ -172,4 +172,24 @@ mod tests {
         let quoted = format!(r#"{SHA_256};a="\", {}", unixsum=:AAAA:"#, sha_512());
         assert!(matches!(of(&[&quoted]), Some(Announced::Sha256(_))), "a parameter's string is no member");
     }
+
+    #[test]
+    fn only_digests_of_one_algorithm_can_contradict() {
+        let (one, other) = (Announced::Sha256([1; 32]), Announced::Sha256([2; 32]));
+        let (long, longer) = (Announced::Sha512([1; 64]), Announced::Sha512([2; 64]));
+        assert!(one.contradicts(&other) && long.contradicts(&longer));
+        assert!(!one.contradicts(&one) && !long.contradicts(&long) && !one.contradicts(&long));
+        assert_eq!(format!("{one:?} {:?}", Running::new(&long)), "Sha256 Sha512");
+    }
+
+    /// A comma within a string, and after an escaped quote in it, separates nothing (RFC 8941, section 3.3.3).
+    #[test]
+    fn members_are_separated_outside_of_strings() {
+        let of = |value: &str| {
+            members(value.as_bytes()).map(|member| String::from_utf8_lossy(member).into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(r#"a=1;b="x,y",c=2"#), [r#"a=1;b="x,y""#, "c=2"]);
+        assert_eq!(of(r#"a=1;b="x\",y",c=2"#), [r#"a=1;b="x\",y""#, "c=2"]);
+        assert_eq!(of(r"a\,b"), [r"a\", "b"]);
+    }
 }

@@ -183,3 +183,26 @@ impl fmt::Display for Why {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_tells_how_far_it_got_and_why_no_further() {
+        let source = Some(BoxError::from("gone"));
+        let incomplete = Incomplete { received: 3, expected: Some(9), resumes: 2, why: Why::NoProgress, source };
+        assert_eq!((incomplete.received(), incomplete.expected(), incomplete.resumes()), (3, Some(9), 2));
+        assert_eq!(incomplete.source().unwrap().to_string(), "gone");
+        assert!(incomplete.to_string().starts_with("the download ended after 3 of 9 bytes and 2 resumes: "));
+        let again = incomplete.again();
+        assert_eq!((again.to_string(), again.source().is_none()), (incomplete.to_string(), true));
+    }
+
+    #[test]
+    fn labels_are_stable() {
+        let labels = [Why::NoValidator, Why::Changed, Why::Status(http::StatusCode::GONE), Why::Digest, Why::NoTimer]
+            .map(Why::label);
+        assert_eq!(labels, ["no_validator", "changed", "status", "digest", "no_timer"]);
+    }
+}

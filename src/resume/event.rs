@@ -111,3 +111,15 @@ impl fmt::Debug for Event<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_stable() {
+        let labels = [Break::Failed(Cause::Silent), Break::Short, Break::Stalled, Break::Refused, Break::AtTheEnd]
+            .map(Break::label);
+        assert_eq!(labels, ["silent", "short", "stalled", "refused_rest", "at_the_end"]);
+    }
+}

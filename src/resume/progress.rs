@@ -81,3 +81,19 @@ impl fmt::Debug for Progress {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_tells_the_same() {
+        let progress = Progress::new(9);
+        let shown = progress.clone();
+        progress.set_received(5);
+        progress.set_resumes(2);
+        progress.keep(3);
+        progress.keep(1);
+        assert_eq!((shown.expected(), shown.received(), shown.resumes(), shown.kept()), (9, 5, 2, 4));
+    }
+}

@@ -37,8 +37,8 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future>,
-        // The attempt that failed and is to be followed by another.
-        failed: Option<Failed<S::Error, Taken<Q>>>,
+        // The attempt that failed and is to be followed by another. Few are, and futures are moved about.
+        failed: Option<Box<Failed<S::Error, Taken<Q>>>>,
         // Both are let go of as soon as the request ends, whoever still holds this future.
         service: Option<S>,
         kept: Option<Q::Kept>,
@@ -55,9 +55,9 @@ pin_project! {
         // An attempt is under way.
         Attempting { #[pin] future: F, span: Span },
         // The backoff before the next one.
-        Waiting { #[pin] backoff: Sleep },
+        Waiting { backoff: Pin<Box<Sleep>> },
         // The inner service is asked whether it is ready for the next one; not for longer than there is time for it.
-        Readying { #[pin] deadline: Option<Sleep> },
+        Readying { deadline: Option<Pin<Box<Sleep>>> },
         Done,
     }
 }
@@ -149,12 +149,14 @@ where
                     }
                 },
                 StateProj::Waiting { backoff } => {
-                    ready!(backoff.poll(cx));
+                    ready!(backoff.as_mut().poll(cx));
                     this.state.set(State::Readying { deadline: None });
                     continue;
                 }
-                StateProj::Readying { mut deadline } => {
-                    let (Some(service), Some(failed)) = (this.service.as_mut(), this.failed.take()) else {
+                StateProj::Readying { deadline } => {
+                    let (Some(service), Some(failed)) =
+                        (this.service.as_mut(), this.failed.take().map(|failed| *failed))
+                    else {
                         return Poll::Pending;
                     };
                     match service.poll_ready(cx) {
@@ -170,11 +172,11 @@ where
                         Poll::Ready(Err(error)) => exchange.weigh_unready(failed, &error, kept),
                         Poll::Pending => {
                             if deadline.is_none() {
-                                deadline.set(exchange.time_left(kept));
+                                *deadline = exchange.time_left(kept).map(Box::pin);
                             }
-                            let in_time = deadline.as_pin_mut().is_none_or(|deadline| deadline.poll(cx).is_pending());
-                            if in_time {
-                                *this.failed = Some(failed);
+                            let waits = |deadline: &mut Pin<Box<Sleep>>| deadline.as_mut().poll(cx).is_pending();
+                            if deadline.as_mut().is_none_or(waits) {
+                                *this.failed = Some(Box::new(failed));
                                 return Poll::Pending;
                             }
                             break exchange.stop(failed, Stop::OutOfTime { wait: Duration::ZERO }, kept);
@@ -187,7 +189,7 @@ where
                 Ok(failed) => {
                     let at_once = failed.plan.wait.is_zero();
                     this.state.set(State::before(failed.plan.wait));
-                    *this.failed = Some(failed);
+                    *this.failed = Some(Box::new(failed));
                     // Only the first resend may be made in the same breath: who never waits must not keep the task's other
                     // futures, a timeout above for instance, from their turn.
                     if at_once && !exchange.past.is_empty() {
@@ -208,7 +210,11 @@ where
 
 impl<F> State<F> {
     fn before(wait: Duration) -> Self {
-        if wait.is_zero() { Self::Readying { deadline: None } } else { Self::Waiting { backoff: sleep(wait) } }
+        if wait.is_zero() {
+            Self::Readying { deadline: None }
+        } else {
+            Self::Waiting { backoff: Box::pin(sleep(wait)) }
+        }
     }
 }
 
