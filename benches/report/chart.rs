@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 const WIDTH: f64 = 860.0;
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 215.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 66.0;
 const STEP: f64 = 11.0;
