@@ -29,7 +29,7 @@ pub(crate) struct Site {
 enum Kind {
     Scripted(FaultyServer),
     Nginx { server: Server, _backend: Backend },
-    Gated { gate: Gate, _server: FaultyServer },
+    Gated { gate: Gate, server: FaultyServer },
 }
 
 impl Site {
@@ -44,7 +44,7 @@ impl Site {
                 tokio::time::sleep(times.reload).await;
                 match kind {
                     Kind::Nginx { server, .. } => server.signal("HUP"),
-                    Kind::Scripted(server) | Kind::Gated { _server: server, .. } => server.go_away(GoAway::on_accept()),
+                    Kind::Scripted(server) | Kind::Gated { server, .. } => server.go_away(GoAway::on_accept()),
                 }
             },
             (Trouble::Outage, Kind::Gated { gate, .. }) => {
@@ -90,7 +90,7 @@ async fn scripted(trouble: Trouble) -> Site {
     if trouble == Trouble::Outage {
         let gate = Gate::to(server.addr()).await;
         let uri = uri(gate.addr());
-        return Site { uri, ledger, kind: Kind::Gated { gate, _server: server } };
+        return Site { uri, ledger, kind: Kind::Gated { gate, server } };
     }
     Site { uri: uri(server.addr()), ledger, kind: Kind::Scripted(server) }
 }

@@ -7,6 +7,8 @@ use hyper_util::client::legacy::connect::capture_connection;
 use loom::thread;
 
 use super::super::config::Builder;
+use super::super::frame;
+use super::super::machine::Drain;
 use super::*;
 use crate::sync::model::{in_every_order, wait, with_preemptions};
 
