@@ -77,9 +77,9 @@ fn speed(document: &Document) -> Chart {
             .to_owned(),
         series: vec!["both layers and the monitored connector".to_owned()],
         categories: categories.collect(),
-        from: 0.8,
+        from: 0.5,
         to: 1.2,
-        tick: 0.05,
+        tick: 0.1,
         mark: Some(1.0),
         percent: false,
     }
