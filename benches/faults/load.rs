@@ -20,7 +20,8 @@ use crate::support::clients;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Answered,
-    /// With an error that does not prove the request unprocessed, which may not be sent twice: nobody could have done more.
+    /// With an error that does not prove the request unprocessed, which may not be sent twice: who sends it again risks a second
+    /// effect.
     Unproven,
     /// With any other error.
     Failed,
