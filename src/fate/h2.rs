@@ -36,3 +36,16 @@ pub(crate) fn is_cancel_of_ours(error: &(dyn Error + 'static)) -> bool {
     downcast::<h2::Error>(error)
         .is_some_and(|error| error.reason() == Some(h2::Reason::CANCEL) && !error.is_remote() && !error.is_library())
 }
+
+#[cfg(all(test, feature = "tonic"))]
+mod tests {
+    use super::*;
+
+    /// An error made of a reason alone is neither the peer's nor h2's own: so is the one that a caller's cancel leaves.
+    #[test]
+    fn a_cancel_of_ours_is_a_callers() {
+        assert!(is_cancel_of_ours(&h2::Error::from(h2::Reason::CANCEL)));
+        assert!(!is_cancel_of_ours(&h2::Error::from(h2::Reason::REFUSED_STREAM)));
+        assert!(!is_cancel_of_ours(&std::io::Error::from(std::io::ErrorKind::BrokenPipe)));
+    }
+}

@@ -265,4 +265,10 @@ mod tests {
             assert_eq!((fate.label(), fate.to_string().as_str(), fate.is_proof()), (label, label, is_proof));
         }
     }
+
+    #[test]
+    fn a_failure_says_its_fate_and_its_cause() {
+        let failure = Failure::new(Fate::NotSent, Cause::Connect);
+        assert_eq!(failure.to_string(), "not_sent (connect)");
+    }
 }

@@ -40,6 +40,19 @@ async fn an_answer_is_not_a_failure_to_resend() {
     assert_eq!(read(&error), (Fate::Permanent, Cause::Other));
 }
 
+/// Whatever a redirect policy fails with: a request that was answered is not sent again for it.
+#[tokio::test]
+async fn a_redirect_that_is_refused_is_permanent() {
+    let server = FaultyServer::builder().handler(|_, _| Reply::new(302).header("location", "/other")).start().await;
+    let refuse = reqwest::redirect::Policy::custom(|attempt| {
+        attempt.error(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
+    });
+    let client = build(clients::reqwest().redirect(refuse));
+    let error = within("an error", client.execute(request(Method::GET, &server.uri("/"), "1"))).await.unwrap_err();
+    assert!(error.is_redirect());
+    assert_eq!(read(&error), (Fate::Permanent, Cause::Other));
+}
+
 /// A timeout of reqwest's proves nothing; one while it connects does.
 #[tokio::test]
 async fn timeouts_are_told_apart() {
