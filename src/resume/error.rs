@@ -200,9 +200,64 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_stable() {
-        let labels = [Why::NoValidator, Why::Changed, Why::Status(http::StatusCode::GONE), Why::Digest, Why::NoTimer]
-            .map(Why::label);
-        assert_eq!(labels, ["no_validator", "changed", "status", "digest", "no_timer"]);
+    fn one_resume_is_no_plural() {
+        let incomplete = Incomplete { received: 3, expected: None, resumes: 1, why: Why::MaxResumes, source: None };
+        assert!(incomplete.to_string().starts_with("the download ended after 3 bytes and one resume: "));
     }
+
+    #[test]
+    fn labels_are_stable() {
+        let labels = ALL.map(Why::label);
+        assert_eq!(labels, LABELS);
+    }
+
+    /// Whoever reads the text knows which it was.
+    #[test]
+    fn no_two_reasons_read_alike() {
+        let texts: std::collections::BTreeSet<_> = ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), ALL.len());
+        assert!(Why::Status(http::StatusCode::GONE).to_string().ends_with("was answered with 410 Gone"));
+    }
+
+    const ALL: [Why; 18] = [
+        Why::NoValidator,
+        Why::NoLength,
+        Why::Encoded,
+        Why::NoRanges,
+        Why::Changed,
+        Why::Unproven,
+        Why::Elsewhere,
+        Why::RangeIgnored,
+        Why::WrongRange,
+        Why::Status(http::StatusCode::GONE),
+        Why::TooLong,
+        Why::Digest,
+        Why::NoTrailers,
+        Why::Permanent,
+        Why::NoProgress,
+        Why::MaxResumes,
+        Why::BudgetExhausted,
+        Why::NoTimer,
+    ];
+
+    const LABELS: [&str; 18] = [
+        "no_validator",
+        "no_length",
+        "encoded",
+        "no_ranges",
+        "changed",
+        "unproven",
+        "elsewhere",
+        "range_ignored",
+        "wrong_range",
+        "status",
+        "too_long",
+        "digest",
+        "no_trailers",
+        "permanent",
+        "no_progress",
+        "max_resumes",
+        "budget_exhausted",
+        "no_timer",
+    ];
 }

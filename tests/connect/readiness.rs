@@ -266,6 +266,26 @@ async fn http1_requests_all_end() {
     assert!(unsent > 0);
 }
 
+/// An HTTP/1.1 connection that is cut: what it had taken may have been processed, what waited behind comes back as it was.
+#[tokio::test]
+async fn what_waits_on_http1_comes_back() {
+    let server = ScriptedServer::bind().await;
+    let uri = server.uri("/path?query");
+    let health = ConnectionHealth::default();
+    let mut make = MakeConnection::<_, Full<Bytes>>::new(&health, clients::http_connector());
+    let connect = async { make.ready().await.unwrap().call(uri.clone()).await.unwrap() };
+    let (mut connection, mut conn) = tokio::join!(connect, server.accept_h1());
+    let [taken, waiting] = ["1", "2"].map(|id| tokio::spawn(connection.call(clients::post(uri.clone(), id, "body"))));
+    conn.request().await;
+    conn.abort();
+    let error = within("the one that was taken", taken).await.unwrap().unwrap_err();
+    assert_eq!((verdict(&error).0, error.is_unsent()), (Fate::Unknown, false));
+    let error = within("the one that waited", waiting).await.unwrap().unwrap_err();
+    assert_eq!((verdict(&error).0, error.is_unsent()), (Fate::NotSent, true));
+    let request = error.take_unsent::<Full<Bytes>>().expect("it is here");
+    assert_eq!((request.uri(), request.headers().contains_key("host")), (&uri, false));
+}
+
 /// C21: nobody listens; the certificate is not trusted.
 #[tokio::test]
 async fn no_connection_comes_to_be() {
