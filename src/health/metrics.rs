@@ -1,20 +1,21 @@
 //! Counters, gauges and histograms, named after OpenTelemetry's HTTP client conventions where they have a name.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Label, counter, gauge, histogram};
+use metrics::{Label, SharedString, counter, gauge, histogram};
 
 use super::event::EventKind;
 use super::machine::State;
 use super::snapshot::ConnectionSnapshot;
 use super::{Event, Origin};
 
-fn server(origin: &Origin) -> Vec<Label> {
-    let mut labels = vec![
-        Label::new("server.address", origin.host().to_owned()),
-        Label::new("url.scheme", origin.scheme().to_owned()),
-    ];
-    labels.extend(origin.port().map(|port| Label::new("server.port", port.to_string())));
+/// An origin's labels. Their texts are shared, so that those who keep them can tell them often.
+pub(super) fn server(origin: &Origin) -> Vec<Label> {
+    let shared = |text: &str| SharedString::from_shared(Arc::from(text));
+    let mut labels =
+        vec![Label::new("server.address", shared(origin.host())), Label::new("url.scheme", shared(origin.scheme()))];
+    labels.extend(origin.port().map(|port| Label::new("server.port", shared(&port.to_string()))));
     labels
 }
 
@@ -69,8 +70,8 @@ pub(super) fn ended(connection: &ConnectionSnapshot) {
 pub(super) struct Active(metrics::Gauge);
 
 impl Active {
-    pub(super) fn new(origin: &Origin) -> Self {
-        let active = gauge!("http.client.active_requests", server(origin));
+    pub(super) fn new(server: &[Label]) -> Self {
+        let active = gauge!("http.client.active_requests", server.to_vec());
         active.increment(1);
         Self(active)
     }
@@ -83,8 +84,9 @@ impl Drop for Active {
 }
 
 /// An attempt ended: with a response's head, or with an error.
-pub(super) fn attempt(origin: &Origin, took: Duration, outcome: Result<http::StatusCode, &'static str>) {
-    let mut labels = server(origin);
+pub(super) fn attempt(server: &[Label], took: Duration, outcome: Result<http::StatusCode, &'static str>) {
+    let mut labels = Vec::with_capacity(server.len() + 1);
+    labels.extend_from_slice(server);
     labels.push(match outcome {
         Ok(status) => Label::new("http.response.status_code", status.as_str().to_owned()),
         Err(cause) => Label::new("error.type", cause),
@@ -93,6 +95,6 @@ pub(super) fn attempt(origin: &Origin, took: Duration, outcome: Result<http::Sta
 }
 
 /// A request waited for a stream.
-pub(super) fn waited(origin: &Origin, took: Duration) {
-    histogram!("tower_redial.request.wait.duration", server(origin)).record(took);
+pub(super) fn waited(server: &[Label], took: Duration) {
+    histogram!("tower_redial.request.wait.duration", server.to_vec()).record(took);
 }

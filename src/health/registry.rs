@@ -41,6 +41,9 @@ pub(super) struct Site {
     connections: Mutex<Vec<Connection>>,
     answered: AtomicU64,
     failures: Mutex<Vec<FailureCount>>,
+    /// What its metrics are labelled with: made once, and not for each request.
+    #[cfg(feature = "metrics")]
+    pub(super) labels: Vec<metrics::Label>,
 }
 
 impl Hub {
@@ -130,6 +133,8 @@ impl Hub {
 impl Site {
     fn new(origin: Origin, streams_before_settings: u32) -> Self {
         Self {
+            #[cfg(feature = "metrics")]
+            labels: super::metrics::server(&origin),
             origin,
             gate: Gate::new(streams_before_settings),
             connections: Mutex::default(),

@@ -37,7 +37,7 @@ impl Watched {
             #[cfg(feature = "metrics")]
             began: Instant::now(),
             #[cfg(feature = "metrics")]
-            active: site.as_ref().map(|site| super::metrics::Active::new(&site.origin)),
+            active: site.as_ref().map(|site| super::metrics::Active::new(&site.labels)),
             site,
             permit: None,
             connection: None,
@@ -161,7 +161,7 @@ impl Watched {
     #[cfg(feature = "metrics")]
     fn measure(&self, outcome: Result<StatusCode, &'static str>) {
         if let Some(site) = &self.site {
-            super::metrics::attempt(&site.origin, self.began.elapsed(), outcome);
+            super::metrics::attempt(&site.labels, self.began.elapsed(), outcome);
         }
     }
 
@@ -169,7 +169,7 @@ impl Watched {
     #[cfg(feature = "metrics")]
     pub(super) fn waited(&self) {
         if let Some(site) = &self.site {
-            super::metrics::waited(&site.origin, self.began.elapsed());
+            super::metrics::waited(&site.labels, self.began.elapsed());
         }
     }
 
