@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::pool::singleton::Singleton;
+use hyper_util::rt::TokioIo;
 use tower::reconnect::Reconnect;
 use tower::{BoxError, Service, ServiceExt};
 use tower_redial::ConnectionHealth;
-use tower_redial::connect::{HttpConnection, MakeConnection};
+use tower_redial::connect::{Http2Settings, HttpConnection, MakeConnection};
 use tower_redial::fate::{BodyUse, Cause, Failure, Fate};
 use tower_redial::health::{Close, Drain, State};
 
@@ -284,6 +286,24 @@ async fn what_waits_on_http1_comes_back() {
     assert_eq!((verdict(&error).0, error.is_unsent()), (Fate::NotSent, true));
     let request = error.take_unsent::<Full<Bytes>>().expect("it is here");
     assert_eq!((request.uri(), request.headers().contains_key("host")), (&uri, false));
+}
+
+/// A connection that cannot even begin: there is no runtime for its task, or its transport is gone already.
+#[test]
+fn a_handshake_that_fails_at_once() {
+    let health = ConnectionHealth::default();
+    let settings = Http2Settings::default();
+    let uri = "http://host.invalid/".parse().unwrap();
+    let begin = || {
+        let (near, far) = tokio::io::duplex(1024);
+        drop(far);
+        Connection::<Full<Bytes>>::handshake(health.monitor(TokioIo::new(near), &uri), &settings)
+    };
+    let outside = begin().now_or_never().expect("it does not wait").unwrap_err();
+    assert_eq!(verdict(&outside), (Fate::Permanent, Cause::Request));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let gone = runtime.block_on(begin()).unwrap_err();
+    assert_eq!(verdict(&gone), (Fate::NotSent, Cause::Connect));
 }
 
 /// C21: nobody listens; the certificate is not trusted.
