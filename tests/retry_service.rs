@@ -472,6 +472,61 @@ async fn readiness_is_asked_for_before_every_attempt() {
     assert_eq!(attempts(&log), 6);
 }
 
+/// Counts its clones.
+struct Counted<S> {
+    inner: S,
+    clones: Arc<AtomicUsize>,
+}
+
+impl<S: Clone> Clone for Counted<S> {
+    fn clone(&self) -> Self {
+        self.clones.fetch_add(1, Ordering::SeqCst);
+        Self { inner: self.inner.clone(), clones: Arc::clone(&self.clones) }
+    }
+}
+
+impl<S: InnerService> Service<Sent> for Counted<S> {
+    type Response = Response<Bytes>;
+    type Error = BoxError;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Sent) -> S::Future {
+        self.inner.call(request)
+    }
+}
+
+/// One clone for all requests, and one for each of those that are resent.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_goes_well_clones_no_client() {
+    let (inner, log) = player([Play::Answer, Play::Answer, Play::HandBack, Play::Lose, Play::Answer, Play::Lose]);
+    let clones = Arc::new(AtomicUsize::new(0));
+    let counted = Counted { inner, clones: Arc::clone(&clones) };
+    let mut service = RetryOnCanceledLayer::new().layer_on(counted);
+    for expected in [1, 1, 2, 3, 3] {
+        service.ready().await.unwrap().call(request(Method::GET)).await.unwrap();
+        assert_eq!(clones.load(Ordering::SeqCst), expected);
+    }
+    assert_eq!(attempts(&log), 8);
+}
+
+/// Resends go where requests go, also when that was changed.
+#[tokio::test(start_paused = true)]
+async fn resends_follow_a_service_that_was_replaced() {
+    let [(first, one), (second, two)] = [Play::Answer, Play::HandBack].map(|play| player([play]));
+    let mut service = RetryOnCanceledLayer::new().layer_on(first.boxed_clone());
+    let mut other = service.clone();
+    service.ready().await.unwrap().call(request(Method::POST)).await.unwrap();
+    *service.get_mut() = second.boxed_clone();
+    service.ready().await.unwrap().call(request(Method::POST)).await.unwrap();
+    assert_eq!((attempts(&one), attempts(&two)), (1, 2));
+    other.ready().await.unwrap().call(request(Method::POST)).await.unwrap();
+    assert_eq!((attempts(&one), attempts(&two)), (2, 2));
+}
+
 /// A service whose readiness is played: `None` is ready, an error kind is an error, for each time it is asked.
 #[derive(Clone)]
 struct Readiness<S> {

@@ -193,7 +193,10 @@ fn captured(capture: &CaptureConnection) -> Option<Connection> {
     let mut extras = EXTRAS.try_with(Cell::take).ok().flatten().unwrap_or_default();
     connected.get_extras(&mut extras);
     let connection = extras.remove();
-    extras.clear();
+    // Even an empty one would be gone over.
+    if !extras.is_empty() {
+        extras.clear();
+    }
     let _ = EXTRAS.try_with(|place| place.set(Some(extras)));
     connection
 }

@@ -17,6 +17,7 @@ use super::layer::Config;
 use super::policy::{Case, Past, Plan};
 use super::request::Kept;
 use super::request::sealed::{Answer, Keeping, Kind};
+use super::spare::Spare;
 use super::trace::Span;
 use super::treatment::Safety;
 use super::{AsError, Attempt, Attempts, ResendCount, Resendable, Treatment, trace};
@@ -39,8 +40,10 @@ pin_project! {
         state: State<S::Future>,
         // The attempt that failed and is to be followed by another. Few are, and futures are moved about.
         failed: Option<Box<Failed<S::Error, Taken<Q>>>>,
-        // Both are let go of as soon as the request ends, whoever still holds this future.
-        service: Option<S>,
+        // These are let go of as soon as the request ends, whoever still holds this future.
+        spare: Option<Spare<S>>,
+        // What resends: it is asked before each whether it is ready.
+        service: Option<Box<S>>,
         kept: Option<Q::Kept>,
         exchange: Exchange,
         marker: PhantomData<fn() -> M>,
@@ -93,7 +96,7 @@ where
     S: Service<Q::Sent>,
     Q: Resendable,
 {
-    pub(super) fn new(service: &mut S, request: Q, config: Arc<Config>) -> Self
+    pub(super) fn new(service: &mut S, spare: &Spare<S>, request: Q, config: Arc<Config>) -> Self
     where
         S: Clone,
     {
@@ -106,8 +109,8 @@ where
         Self {
             state: State::Attempting { future, span },
             failed: None,
-            // For the next attempts: it is asked before each.
-            service: Some(service.clone()),
+            spare: Some(spare.of(service)),
+            service: None,
             kept: Some(kept),
             exchange: Exchange { config, single_hop, began, past: Past::default(), resends: 0, attempts: Vec::new() },
             marker: PhantomData,
@@ -117,7 +120,7 @@ where
 
 impl<S, Q, M> Future for ResponseFuture<S, Q, M>
 where
-    S: Service<Q::Sent>,
+    S: Service<Q::Sent> + Clone,
     S::Response: Answer,
     S::Error: AsError<M>,
     Q: Resendable,
@@ -138,7 +141,7 @@ where
                             kept.release();
                         }
                         this.state.set(State::Done);
-                        *this.service = None;
+                        (*this.spare, *this.service) = (None, None);
                         return Poll::Ready(Ok(response));
                     }
                     Err(error) => {
@@ -154,6 +157,9 @@ where
                     continue;
                 }
                 StateProj::Readying { deadline } => {
+                    if let Some(spare) = this.spare.take() {
+                        *this.service = spare.another().map(Box::new);
+                    }
                     let (Some(service), Some(failed)) =
                         (this.service.as_mut(), this.failed.take().map(|failed| *failed))
                     else {
@@ -201,7 +207,7 @@ where
             }
         };
         this.state.set(State::Done);
-        *this.service = None;
+        (*this.spare, *this.service) = (None, None);
         // The caller does not see the error before the body is gone.
         *this.kept = None;
         Poll::Ready(Err(error))

@@ -114,6 +114,7 @@ mod over_http1;
 mod policy;
 pub(crate) mod request;
 mod service;
+mod spare;
 #[cfg_attr(not(feature = "tracing"), path = "untraced.rs")]
 mod trace;
 mod treatment;

@@ -9,6 +9,7 @@ use tower::Service;
 
 use super::future::ResponseFuture;
 use super::layer::Config;
+use super::spare::Spare;
 use super::{AsError, Resendable, Typed};
 use crate::body::ReplayBody;
 
@@ -18,16 +19,18 @@ use crate::body::ReplayBody;
 ///
 /// # Clone
 ///
-/// The inner service must be `Clone`, as clients are: each request keeps the one that it was sent by, for its resends.
+/// The inner service must be `Clone`, as clients are: what is sent again is sent by a clone. All of them are made from one that
+/// was cloned at the first request.
 pub struct RetryOnCanceled<S, M = Typed> {
     inner: S,
+    spare: Spare<S>,
     config: Arc<Config>,
     marker: PhantomData<fn() -> M>,
 }
 
 impl<S, M> RetryOnCanceled<S, M> {
     pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
-        Self { inner, config, marker: PhantomData }
+        Self { inner, spare: Spare::new(), config, marker: PhantomData }
     }
 
     /// The inner service.
@@ -37,6 +40,8 @@ impl<S, M> RetryOnCanceled<S, M> {
 
     /// The inner service.
     pub fn get_mut(&mut self) -> &mut S {
+        // It may be another afterwards.
+        self.spare = Spare::new();
         &mut self.inner
     }
 
@@ -51,7 +56,7 @@ impl<S: Clone, M> RetryOnCanceled<S, M> {
     where
         S: Service<Q::Sent>,
     {
-        ResponseFuture::new(&mut self.inner, request, Arc::clone(&self.config))
+        ResponseFuture::new(&mut self.inner, &self.spare, request, Arc::clone(&self.config))
     }
 }
 
@@ -78,7 +83,12 @@ where
 
 impl<S: Clone, M> Clone for RetryOnCanceled<S, M> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), config: Arc::clone(&self.config), marker: PhantomData }
+        Self {
+            inner: self.inner.clone(),
+            spare: self.spare.clone(),
+            config: Arc::clone(&self.config),
+            marker: PhantomData,
+        }
     }
 }
 
