@@ -58,7 +58,8 @@ pub(crate) fn case(case: Case, quick: bool) -> Vec<Measured> {
                 stack,
                 nanoseconds: estimate(times).median,
                 ratio: estimate(&ratios),
-                instructions: instructions::of_one(&[stack.name(), case.name()], few, many),
+                instructions: instructions::of_one(&[stack.name(), case.name()], few, many)
+                    .map(|count| count.instructions),
                 allocations,
                 bytes,
             }

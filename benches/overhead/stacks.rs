@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Empty;
 use tower::retry::{Policy, RetryLayer};
 use tower::{Layer, Service, ServiceBuilder};
@@ -21,17 +21,20 @@ use super::service::InMemory;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stack {
     Bare,
+    /// The head is copied, and nothing is done with it: the least that a layer does which could send the request again.
+    Copy,
     Retry,
     RetryAndHealth,
     TowerRetry,
 }
 
 impl Stack {
-    pub(crate) const ALL: [Self; 4] = [Self::Bare, Self::Retry, Self::RetryAndHealth, Self::TowerRetry];
+    pub(crate) const ALL: [Self; 5] = [Self::Bare, Self::Copy, Self::Retry, Self::RetryAndHealth, Self::TowerRetry];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Bare => "no_layer",
+            Self::Copy => "copy_of_head",
             Self::Retry => "retry_on_canceled",
             Self::RetryAndHealth => "both_layers",
             Self::TowerRetry => "tower_retry",
@@ -47,6 +50,7 @@ impl Stack {
 pub(crate) fn run(stack: Stack, case: Case, requests: u64) {
     match stack {
         Stack::Bare => drive(InMemory, case, requests),
+        Stack::Copy => drive(CopyHead::default(), case, requests),
         Stack::Retry => drive(RetryOnCanceledLayer::new().layer(InMemory), case, requests),
         Stack::RetryAndHealth => {
             let health = ConnectionHealth::default();
@@ -69,6 +73,31 @@ where
         let future = pin!(service.call(case.request(&uri, n)));
         let Poll::Ready(response) = future.poll(&mut cx) else { unreachable!("it answers at once") };
         drop(black_box(response.expect("it never fails")));
+    }
+}
+
+/// Copies each request's head to where the last one's was, so that nothing is allocated.
+#[derive(Debug, Default)]
+struct CopyHead {
+    head: Option<(Method, Uri)>,
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Service<Request<Payload>> for CopyHead {
+    type Response = <InMemory as Service<Request<Payload>>>::Response;
+    type Error = Infallible;
+    type Future = <InMemory as Service<Request<Payload>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request<Payload>>::poll_ready(&mut InMemory, cx)
+    }
+
+    fn call(&mut self, request: Request<Payload>) -> Self::Future {
+        self.head = Some((request.method().clone(), request.uri().clone()));
+        self.fields.clear();
+        self.fields.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+        black_box(&*self);
+        InMemory.call(request)
     }
 }
 

@@ -69,7 +69,7 @@ fn goodput(document: &Document) -> Chart {
 fn speed(document: &Document) -> Chart {
     let categories = document.figures("wire").map(|load| Category {
         name: text(load, "/load").to_owned(),
-        points: vec![point(load, "/measured/speed_ratio")],
+        points: vec![point(load, "/measured/layers/speed_ratio")],
     });
     Chart {
         title: "Speed with all layers, over that of the bare client".to_owned(),

@@ -26,7 +26,9 @@ pub(crate) fn measure(quick: bool) -> Part {
     let added: Vec<Option<f64>> = ORIGINS
         .into_iter()
         .map(|origins| {
-            let count = |stack: Stack| instructions::of_one(&[stack.name(), &origins.to_string()], few, many);
+            let count = |stack: Stack| {
+                instructions::of_one(&[stack.name(), &origins.to_string()], few, many).map(|count| count.instructions)
+            };
             Some(count(Stack::Layers)? - count(Stack::Bare)?)
         })
         .collect();

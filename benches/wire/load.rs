@@ -40,14 +40,16 @@ impl Load {
         if self.large { LARGE } else { EMPTY }
     }
 
-    /// Requests of one round: enough for a tenth of a second or so.
+    /// Requests of one round: enough for a twentieth of a second or more.
     pub(crate) fn round(self) -> usize {
         if self.large {
             64
-        } else if self.concurrency == 1 {
-            1_000
         } else {
-            4_000
+            match self.concurrency {
+                1 => 1_000,
+                512 => 8_000,
+                _ => 4_000,
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use self::client::Stack;
 use self::load::Load;
-use self::measure::Measured;
+use self::measure::{Figures, Measured};
 use self::shared::options::Options;
 use self::shared::report::{Report, Target};
 
@@ -61,28 +61,30 @@ fn main() -> ExitCode {
 
 fn targets_of(load: Load, measured: &Measured) -> Vec<Target> {
     let mut targets = Vec::new();
-    if let Some(ratio) = measured.instructions_ratio {
+    if let Some(ratio) = measured.layers.instructions_ratio {
         targets.push(Target::at_most(format!("{}: instructions over the bare client's", load.name()), ratio, 1.02));
     }
-    let low = measured.speed_ratio.low;
+    let low = measured.layers.speed_ratio.low;
     targets.push(Target::at_least(format!("{}: speed over the bare client's, lower bound", load.name()), low, 0.95));
     targets
 }
 
 fn print_row(load: Load, measured: &Measured) {
-    let Measured { bare, layers, speed_ratio, instructions_ratio, capture_ratio, retry_ratio } = measured;
-    let of = |ratio: &Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
-    let instructions = format!("{} (capture {}, retry {})", of(instructions_ratio), of(capture_ratio), of(retry_ratio));
-    println!(
-        "{:<22} bare {:>9.0}/s {:>7.1} us cpu; layers {:>9.0}/s {:>7.1} us cpu; speed {:.3} ({:.3}-{:.3}); instructions {}",
-        load.name(),
-        bare.per_second,
-        bare.cpu_microseconds,
-        layers.per_second,
-        layers.cpu_microseconds,
-        speed_ratio.median,
-        speed_ratio.low,
-        speed_ratio.high,
-        instructions
-    );
+    let parts = [("capture", &measured.capture), ("retry", &measured.retry)];
+    let parts = parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)));
+    for (name, figures) in [("bare", &measured.bare), ("layers", &measured.layers)].into_iter().chain(parts) {
+        let Figures { per_second, bytes_per_second: _, cpu_microseconds, count, speed_ratio, instructions_ratio } =
+            figures;
+        let of = |count: Option<f64>, places| count.map_or("-".to_owned(), |count| format!("{count:.places$}"));
+        println!(
+            "{:<16} {name:<8} {per_second:>9.0}/s {cpu_microseconds:>7.1} us cpu; speed {:.3} ({:.3}-{:.3}); instructions {} ({}), locked {}",
+            load.name(),
+            speed_ratio.median,
+            speed_ratio.low,
+            speed_ratio.high,
+            of(count.map(|count| count.instructions), 0),
+            of(*instructions_ratio, 3),
+            of(count.map(|count| count.locked), 0),
+        );
+    }
 }

@@ -9,29 +9,30 @@ use serde::Serialize;
 
 use super::client::{self, Stack};
 use super::load::Load;
-use super::shared::instructions;
+use super::shared::instructions::{self, Count};
 use super::shared::statistics::{Estimate, estimate};
 
-/// One stack's medians.
+/// One stack's medians, for a request, and what they are over the bare client's.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Figures {
     pub(crate) per_second: f64,
     pub(crate) bytes_per_second: f64,
-    /// Of the client's process, for a request.
+    /// Of the client's process.
     pub(crate) cpu_microseconds: f64,
-    pub(crate) instructions: Option<f64>,
+    /// Where they are counted.
+    pub(crate) count: Option<Count>,
+    /// Requests a second over those of the bare client in the same round.
+    pub(crate) speed_ratio: Estimate,
+    pub(crate) instructions_ratio: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Measured {
     pub(crate) bare: Figures,
     pub(crate) layers: Figures,
-    /// Requests a second with the layers over those of the bare client in the same round.
-    pub(crate) speed_ratio: Estimate,
-    pub(crate) instructions_ratio: Option<f64>,
-    /// The same for what the layers are made of, where it is counted.
-    pub(crate) capture_ratio: Option<f64>,
-    pub(crate) retry_ratio: Option<f64>,
+    /// What the layers are made of, where that is measured.
+    pub(crate) capture: Option<Figures>,
+    pub(crate) retry: Option<Figures>,
 }
 
 /// A server that dies with this.
@@ -64,18 +65,18 @@ impl Drop for Server {
     }
 }
 
-/// What a client of this load takes, under both stacks.
+/// What a client of this load takes, under each stack.
 pub(crate) fn load(load: Load, quick: bool) -> Measured {
     let server = Server::start(load.tls);
     let address: SocketAddr = server.address.parse().expect("an address");
     let certificate = hex::decode(&server.certificate).expect("hex");
     let rounds = if quick { 3 } else { 31 };
     let requests = if quick { load.round() / 10 } else { load.round() };
-    let stacks = [Stack::Bare, Stack::Layers];
-    let (mut speed, mut cpu) = ([vec![], vec![]], [vec![], vec![]]);
+    let stacks = stacks(load);
+    let (mut speed, mut cpu) = (vec![vec![]; stacks.len()], vec![vec![]; stacks.len()]);
     for round in 0..rounds {
-        for turn in 0..2 {
-            let at = (turn + round) % 2;
+        for turn in 0..stacks.len() {
+            let at = (turn + round) % stacks.len();
             let runtime = runtime();
             let before = cpu_nanoseconds();
             let took = runtime.block_on(client::run(stacks[at], load, address, &certificate, requests));
@@ -83,36 +84,43 @@ pub(crate) fn load(load: Load, quick: bool) -> Measured {
             speed[at].push(requests as f64 / took.as_secs_f64());
         }
     }
-    let ratios: Vec<_> = speed[1].iter().zip(&speed[0]).map(|(layers, bare)| layers / bare).collect();
     // Counting takes its time: to see that it works once is enough.
     let counted = !quick || load == Load::named("tcp-1-empty");
-    let instructions = stacks.map(|stack| if counted { count(stack, load, &server, quick) } else { None });
-    let parts = [Stack::Capture, Stack::Retry].map(|stack| {
-        let counted = counted && !load.tls && !load.large;
-        let count = if counted { count(stack, load, &server, quick) } else { None };
-        count.zip(instructions[0]).map(|(part, bare)| part / bare)
-    });
-    let figures = |at: usize| {
+    let counts: Vec<_> =
+        stacks.iter().map(|stack| if counted { count(*stack, load, &server, quick) } else { None }).collect();
+    let figures = |stack: Stack| {
+        let at = stacks.iter().position(|one| *one == stack)?;
         let per_second = estimate(&speed[at]).median;
-        Figures {
+        let ratios: Vec<_> = speed[at].iter().zip(&speed[0]).map(|(one, bare)| one / bare).collect();
+        Some(Figures {
             per_second,
             bytes_per_second: per_second * if load.large { super::load::SIZE as f64 } else { 0.0 },
             cpu_microseconds: estimate(&cpu[at]).median,
-            instructions: instructions[at],
-        }
+            count: counts[at],
+            speed_ratio: estimate(&ratios),
+            instructions_ratio: counts[at].zip(counts[0]).map(|(one, bare)| one.instructions / bare.instructions),
+        })
     };
+    let always = |stack| figures(stack).expect("it is measured with every load");
     Measured {
-        bare: figures(0),
-        layers: figures(1),
-        speed_ratio: estimate(&ratios),
-        instructions_ratio: instructions[0].zip(instructions[1]).map(|(bare, layers)| layers / bare),
-        capture_ratio: parts[0],
-        retry_ratio: parts[1],
+        bare: always(Stack::Bare),
+        layers: always(Stack::Layers),
+        capture: figures(Stack::Capture),
+        retry: figures(Stack::Retry),
     }
 }
 
-/// Instructions for a request.
-fn count(stack: Stack, load: Load, server: &Server, quick: bool) -> Option<f64> {
+/// The bare client, to which the others are compared, is the first.
+fn stacks(load: Load) -> Vec<Stack> {
+    if load.tls || load.large {
+        vec![Stack::Bare, Stack::Layers]
+    } else {
+        vec![Stack::Bare, Stack::Layers, Stack::Capture, Stack::Retry]
+    }
+}
+
+/// What a request takes.
+fn count(stack: Stack, load: Load, server: &Server, quick: bool) -> Option<Count> {
     let scale = (if load.large { 8 } else { 1_000 }) / if quick { 4 } else { 1 };
     let scale = scale.max(load.concurrency as u64);
     let words = ["client", stack.name(), &load.name(), &server.address, &server.certificate].map(str::to_owned);
