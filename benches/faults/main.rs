@@ -40,13 +40,7 @@ use self::shared::options::Options;
 use self::shared::report::{Report, Target};
 
 fn main() -> ExitCode {
-    let options = match Options::parse() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(options) = Options::parse() else { return ExitCode::FAILURE };
     let (times, rounds) = if options.quick {
         (rows::QUICK, Rounds { closed: 1, paced: 1 })
     } else {

@@ -23,13 +23,7 @@ use self::shared::report::{Report, Target};
 use self::stacks::Stack;
 
 fn main() -> ExitCode {
-    let options = match Options::parse() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(options) = Options::parse() else { return ExitCode::FAILURE };
     if let [stack, case, requests] = &options.child[..] {
         let (stack, case) = (Stack::named(stack), Case::named(case));
         let requests = requests.parse().expect("a number of requests");

@@ -28,13 +28,7 @@ use self::stacks::Stack;
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> ExitCode {
-    let options = match Options::parse() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(options) = Options::parse() else { return ExitCode::FAILURE };
     if let [stack, origins, requests] = &options.child[..] {
         let number = |word: &String| word.parse().expect("a number");
         origins::run(Stack::named(stack), number(origins), number(requests));

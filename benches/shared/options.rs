@@ -14,8 +14,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the command line; a word that nobody knows is an error.
-    pub(crate) fn parse() -> Result<Self, String> {
+    /// Reads the command line. `None` where there is a word that nobody knows, which has been said then.
+    pub(crate) fn parse() -> Option<Self> {
         let mut options = Self::default();
         let mut words = env::args().skip(1);
         while let Some(word) = words.next() {
@@ -24,9 +24,12 @@ impl Options {
                 "--json" => options.json = true,
                 "--quick" => options.quick = true,
                 "--child" => options.child.extend(words.by_ref()),
-                unknown => return Err(format!("unknown option {unknown}; there are --json and --quick")),
+                unknown => {
+                    eprintln!("unknown option {unknown}; there are --json and --quick");
+                    return None;
+                }
             }
         }
-        Ok(options)
+        Some(options)
     }
 }

@@ -23,13 +23,7 @@ use self::shared::options::Options;
 use self::shared::report::{Report, Target};
 
 fn main() -> ExitCode {
-    let options = match Options::parse() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(options) = Options::parse() else { return ExitCode::FAILURE };
     let child: Vec<_> = options.child.iter().map(String::as_str).collect();
     match child[..] {
         ["server", tls] => {

@@ -15,13 +15,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Connection;
+use super::alarm::Alarm;
 use super::connection::{Inner, Step, Turn};
 use super::inbound::{Inbound, Told};
 use super::machine::Close;
 use super::outbound::Outbound;
 use crate::fate::Verdict;
 use crate::hyper_io::by_tokio;
-use crate::timer::can_wait;
 
 /// How much is read at once where bytes cannot go straight to the client.
 const SCRATCH: usize = 16 * 1024;
@@ -509,39 +509,5 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
 impl<T> Drop for Monitored<T> {
     fn drop(&mut self) {
         self.ended(Close::Client);
-    }
-}
-
-/// Wakes the task when the connection's machine has something to do.
-///
-/// A deadline that moves back, as it does with every byte, does not move the alarm: it rings for nothing now and then instead.
-struct Alarm {
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// There is a runtime with a timer.
-    timers: bool,
-}
-
-impl Alarm {
-    fn new() -> Self {
-        Self { sleep: None, timers: can_wait() }
-    }
-
-    /// Whether it is time; if not, the task is woken when it may be.
-    fn rings(&mut self, connection: &Connection, deadline: Option<Duration>, cx: &mut Context<'_>) -> bool {
-        if !self.timers {
-            return false;
-        }
-        let Some(at) = deadline.and_then(|deadline| connection.instant(deadline)) else {
-            // It has rung for nothing, and nothing is going on: an idle connection needs none.
-            if self.sleep.take_if(|sleep| sleep.is_elapsed()).is_some() {
-                connection.rest();
-            }
-            return false;
-        };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if at < sleep.deadline() || sleep.is_elapsed() {
-            sleep.as_mut().reset(at);
-        }
-        sleep.as_mut().poll(cx).is_ready()
     }
 }

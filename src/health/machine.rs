@@ -27,17 +27,23 @@
 //! A connection that has to be replaced is [`Draining`](State::Draining): what is open finishes, nothing new is admitted.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use self::ledger::Ledger;
 use super::frame::{Event, Frame};
 use crate::fate::Reason;
 
-/// Waits between probes for silence, from the second on; the last is kept.
-const SILENCE_GAPS: [Duration; 3] = [Duration::from_secs(30), Duration::from_secs(60), Duration::from_secs(330)];
+mod ledger;
+mod settings;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use self::settings::Settings;
+pub use self::state::{Action, Close, Drain, State};
 
 /// No new stream is opened within this many of the last one (RFC 9113, section 5.1.1: ids are 31 bits, and a client's odd).
 const STREAM_ID_MARGIN: u32 = 2 * 1_000;
@@ -50,184 +56,6 @@ const MEMORY: Duration = Duration::from_secs(60);
 
 /// How many such events retire a connection.
 const REFUSALS: u32 = 2;
-
-/// The times and limits of one connection.
-///
-/// # Default
-///
-/// | | |
-/// |---|---|
-/// | `probe_after` | 15 s |
-/// | `verify_idle` | 10 s |
-/// | `probe_timeout` | 5 s |
-/// | `dead_after` | 15 s |
-/// | `handshake_timeout` | 10 s |
-/// | `max_age`, `max_requests` | none |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// How long an open stream may hear nothing before the connection is probed.
-    pub probe_after: Duration,
-    /// How long a connection may have heard nothing before its next request is accompanied by a probe.
-    pub verify_idle: Duration,
-    /// How long after a probe nothing new is admitted, if no byte comes.
-    pub probe_timeout: Duration,
-    /// How long after a probe the connection is failed, if no byte comes.
-    pub dead_after: Duration,
-    /// How long the peer's SETTINGS may take after the client's preface.
-    pub handshake_timeout: Duration,
-    /// When the connection is drained, from its beginning. Jitter is the caller's.
-    pub max_age: Option<Duration>,
-    /// After how many requests the connection is drained.
-    pub max_requests: Option<u64>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            probe_after: Duration::from_secs(15),
-            verify_idle: Duration::from_secs(10),
-            probe_timeout: Duration::from_secs(5),
-            dead_after: Duration::from_secs(15),
-            handshake_timeout: Duration::from_secs(10),
-            max_age: None,
-            max_requests: None,
-        }
-    }
-}
-
-/// Where a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum State {
-    /// It admits requests.
-    Open,
-    /// It heard nothing after a probe. It admits nothing new, until it hears something.
-    Silent,
-    /// It is to be replaced. It admits nothing new; what is open finishes.
-    Draining(Drain),
-    /// It has ended, or is being failed.
-    Closed(Close),
-}
-
-impl State {
-    /// Whether new requests may be sent on it.
-    #[must_use]
-    pub const fn admits(self) -> bool {
-        matches!(self, Self::Open)
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open => f.write_str("open"),
-            Self::Silent => f.write_str("silent"),
-            Self::Draining(drain) => write!(f, "draining: {drain}"),
-            Self::Closed(close) => write!(f, "closed: {close}"),
-        }
-    }
-}
-
-/// Why a connection is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Drain {
-    /// The peer sent GOAWAY.
-    GoAway {
-        /// Its code.
-        reason: Reason,
-    },
-    /// It is as old as it may get.
-    Age,
-    /// It has had as many requests as it may have.
-    Requests,
-    /// Its stream ids run out.
-    StreamIds,
-    /// The peer reset a stream with PROTOCOL_ERROR: one has a wrong idea of the other.
-    ProtocolError,
-    /// The peer refused streams below its own limit, more than once.
-    Refused,
-    /// It was silent for too long, and what uses it was told not to use it again.
-    Silence,
-    /// The caller asked for it.
-    Asked,
-}
-
-impl Drain {
-    /// A short, stable name in snake case: a label for metrics.
-    #[must_use]
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::GoAway { .. } => "goaway",
-            Self::Age => "age",
-            Self::Requests => "requests",
-            Self::StreamIds => "stream_ids",
-            Self::ProtocolError => "protocol_error",
-            Self::Refused => "refused",
-            Self::Silence => "silence",
-            Self::Asked => "asked",
-        }
-    }
-}
-
-/// The label, and the code of a GOAWAY.
-impl fmt::Display for Drain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GoAway { reason } => write!(f, "goaway({reason})"),
-            other => f.write_str(other.label()),
-        }
-    }
-}
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Close {
-    /// No SETTINGS came in time.
-    Handshake,
-    /// A probe went unanswered.
-    Dead,
-    /// The peer closed it.
-    Peer,
-    /// The client let go of it: nothing was open any more, or it was told to.
-    Client,
-    /// The transport failed.
-    Transport,
-}
-
-impl Close {
-    /// A short, stable name in snake case: a label for metrics.
-    #[must_use]
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::Handshake => "handshake",
-            Self::Dead => "dead",
-            Self::Peer => "peer",
-            Self::Client => "client",
-            Self::Transport => "transport",
-        }
-    }
-}
-
-impl fmt::Display for Close {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())
-    }
-}
-
-/// What has to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Action {
-    /// Send a PING, at the next frame boundary.
-    Probe,
-    /// Fail the transport, so that every request on it fails now.
-    Fail(Close),
-}
 
 /// Follows one connection. See the [module](self).
 #[derive(Clone, Debug)]
@@ -271,33 +99,6 @@ struct Probe {
     /// When it was asked for, and once the action has been given out, when that was.
     asked: Duration,
     sent: bool,
-}
-
-/// When probes were sent, and how many since HEADERS or DATA last came.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ledger {
-    last: Option<Duration>,
-    since_data: usize,
-    /// The last probe's own acknowledgement has not come. What comes before it may have been sent before the probe arrived,
-    /// and then does not count with the peer either.
-    unacknowledged: bool,
-}
-
-impl Ledger {
-    /// When the next probe for silence may be sent, as far as the earlier ones are concerned.
-    fn next_for_silence(&self) -> Duration {
-        match (self.last, self.since_data.checked_sub(1)) {
-            (Some(last), Some(earlier)) => last.saturating_add(SILENCE_GAPS[earlier.min(SILENCE_GAPS.len() - 1)]),
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// A probe is sent.
-    fn enter(&mut self, now: Duration) {
-        self.last = Some(now);
-        self.since_data += 1;
-        self.unacknowledged = true;
-    }
 }
 
 impl Machine {
@@ -647,6 +448,3 @@ impl Machine {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

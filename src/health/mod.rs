@@ -106,6 +106,7 @@
 //!
 //! Timers need tokio's. Without them everything that takes no time works: GOAWAY, limits, the end.
 
+mod alarm;
 mod body;
 mod config;
 mod connection;

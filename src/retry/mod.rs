@@ -103,6 +103,7 @@ mod attempts;
 mod backoff;
 mod budget;
 mod event;
+mod exchange;
 mod future;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;

@@ -6,7 +6,8 @@ use super::{
     commands::Commands,
     faults::{Cut, GoAway},
     faulty_conn::Conn,
-    faulty_server::{Command, Counters, Shared, serve},
+    faulty_io::serve,
+    faulty_server::{Command, Counters, Shared},
     socket::Transport,
 };
 

@@ -130,6 +130,7 @@ pub mod cutting;
 mod faults;
 mod faulty_conn;
 mod faulty_h1;
+mod faulty_io;
 pub mod faulty_server;
 mod faulty_service;
 mod flow;

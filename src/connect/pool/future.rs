@@ -10,7 +10,8 @@ use http_body::Body;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::{BoxError, Service};
 
-use super::site::{Site, Ticket};
+use super::members::Ticket;
+use super::site::Site;
 use crate::connect::{Error, ResponseBody, ResponseFuture};
 use crate::fate::Verdict;
 use crate::timer::can_wait;

@@ -41,7 +41,9 @@
 //! | `reconnect` | one connection, and none while it is made anew |
 
 mod builder;
+mod failed;
 mod future;
+mod members;
 mod service;
 mod site;
 
