@@ -81,6 +81,17 @@ impl Told {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_event_says_how_often_the_rest_was_asked_for_before() {
+    let turns = [ends(Ending::Failed(80)), ends(Ending::Short(40)), ends(Ending::Stalled(30)), Turn::GOOD];
+    let server = server(Kind::Strong, &turns);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let resumes = Arc::clone(&told);
+    let layer = ResumeLayer::new().on_resume(move |event| resumes.lock().unwrap().push(event.resumes()));
+    call(&layer, &server, get()).await.into_body().collect().await.unwrap();
+    assert_eq!(*told.lock().unwrap(), [0, 1, 2]);
+}
+
 /// R1: the rest is asked for with `Range` and `If-Range`, and nothing of it shows.
 #[tokio::test(start_paused = true)]
 async fn the_rest_is_asked_for_and_joined_on() {
