@@ -12,6 +12,20 @@ use super::{ConnectionHealthLayer, Events, MonitoredConnector, MonitoredIo, Orig
 /// One object with two halves, each of use by itself: [`connector`](Self::connector) at the socket and [`layer`](Self::layer)
 /// at the request. See the [module](super).
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use hyper_util::client::legacy::connect::HttpConnector;
+/// use tower_redial::ConnectionHealth;
+///
+/// let health = ConnectionHealth::builder().probe_after(Duration::from_secs(5)).build();
+/// let (connector, layer) = (health.connector(HttpConnector::new()), health.layer());
+/// # let _ = (connector, layer);
+/// for connection in health.snapshot().connections {
+///     println!("{} to {}: {}", connection.id, connection.origin, connection.state);
+/// }
+/// ```
+///
 /// # Clone
 ///
 /// A clone is a handle to the same object.

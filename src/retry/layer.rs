@@ -16,6 +16,19 @@ use super::{Event, Limits, RetryOnCanceled, Treatment, Typed};
 ///
 /// No setting panics; those that make no sense are brought within what does.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_redial::RetryOnCanceledLayer;
+/// use tower_redial::retry::Limits;
+///
+/// let layer = RetryOnCanceledLayer::new()
+///     .transparent(Limits::transparent().max_resends(20))
+///     .retry_for(Duration::from_secs(60))
+///     .on_retry(|event| eprintln!("{} {}: {}", event.method(), event.uri().path(), event.failure()));
+/// # let _: RetryOnCanceledLayer = layer;
+/// ```
+///
 /// # Default
 ///
 /// | setting | default |
