@@ -12,6 +12,17 @@ use crate::retry::Limits;
 ///
 /// No setting panics.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_redial::resume::ResumeLayer;
+///
+/// let layer = ResumeLayer::new()
+///     .stall_timeout(Duration::from_secs(20))
+///     .on_resume(|event| eprintln!("{} after {} bytes", event.broke().label(), event.received()));
+/// # drop(layer);
+/// ```
+///
 /// # Default
 ///
 /// | setting | default |

@@ -25,6 +25,19 @@ use super::{
 /// An HTTP/2 server for many clients at once. See [`Builder`] for what it can be told to do wrong.
 ///
 /// Dropping it cuts every connection and stops listening.
+///
+/// ```
+/// use tower_redial::test_util::{Fault, FaultyServer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let server = FaultyServer::builder().every(10, Fault::Refuse).start().await;
+/// let uri = server.uri("/orders");
+/// // ... a client sends it requests ...
+/// # drop(uri);
+/// assert!(server.violations().is_empty());
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct FaultyServer {
     shared: Arc<Shared>,
