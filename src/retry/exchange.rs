@@ -26,25 +26,25 @@ const KEPT: usize = 100;
 
 /// A failed attempt that is to be followed by another.
 pub(super) struct Failed<E, T> {
-    pub(super) error: E,
-    pub(super) failure: Failure,
+    error: E,
+    failure: Failure,
     pub(super) plan: Plan,
-    pub(super) failed_after: Duration,
+    failed_after: Duration,
     /// All the waiting since it failed.
-    pub(super) waited: Duration,
+    waited: Duration,
     /// The body for the next attempt. It was taken from the failed one before anything else, so that nothing of it can
     /// go missing in between.
-    pub(super) body: T,
+    body: T,
 }
 
-/// What stays the same over the attempts of one request.
+/// What lasts over the attempts of one request.
 pub(super) struct Exchange {
-    pub(super) config: Arc<Config>,
-    pub(super) single_hop: bool,
-    pub(super) began: Instant,
+    config: Arc<Config>,
+    single_hop: bool,
+    began: Instant,
     pub(super) past: Past,
     pub(super) resends: u32,
-    pub(super) attempts: Vec<Attempt>,
+    attempts: Vec<Attempt>,
 }
 
 impl Exchange {
