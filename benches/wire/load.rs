@@ -20,7 +20,7 @@ pub(crate) const SIZE: usize = 1 << 20;
 impl Load {
     /// Every load that is measured.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let loads = [(1, false), (4, false), (64, false), (512, false), (1, true), (4, true), (64, true)];
+        let loads = [(1, false), (4, false), (64, false), (512, false), (1, true), (4, true), (64, true), (512, true)];
         [false, true]
             .into_iter()
             .flat_map(move |tls| loads.into_iter().map(move |(concurrency, large)| Self { tls, concurrency, large }))
@@ -42,14 +42,12 @@ impl Load {
 
     /// Requests of one round: enough for a twentieth of a second or more.
     pub(crate) fn round(self) -> usize {
-        if self.large {
-            64
-        } else {
-            match self.concurrency {
-                1 => 1_000,
-                512 => 8_000,
-                _ => 4_000,
-            }
+        match (self.large, self.concurrency) {
+            (true, 512) => 512,
+            (true, _) => 64,
+            (false, 1) => 1_000,
+            (false, 512) => 8_000,
+            (false, _) => 4_000,
         }
     }
 }

@@ -57,6 +57,22 @@ use http_body::Body;
 ///
 /// `limit` is how many bytes of it may be kept for a later attempt. With a limit of 0 the body can be sent again only
 /// as long as nothing of it was taken.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::{BodyExt, Full};
+/// use tower_redial::body::replay;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower::BoxError> {
+/// let (first, mut rewind) = replay(Full::new(Bytes::from("order")), 1024);
+/// assert_eq!(first.collect().await?.to_bytes(), "order"); // and then its connection was lost
+///
+/// let second = rewind.again().expect("five bytes are within the limit");
+/// assert_eq!(second.collect().await?.to_bytes(), "order");
+/// # Ok(())
+/// # }
+/// ```
 pub fn replay<B: Body>(body: B, limit: usize) -> (ReplayBody<B>, Rewind<B>) {
     let rewind = Rewind::new(body, limit);
     (rewind.handle(), rewind)

@@ -11,6 +11,16 @@ use crate::health::Events;
 /// One object for all parts of it: [`connector`](Self::connector) and [`layer`](Self::layer). It may serve several clients, which
 /// then share what they know of an origin. See the [module](super).
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_redial::Downgrade;
+///
+/// // Three connections that died in a row within a minute are enough; HTTP/1.1 then, for five minutes.
+/// let downgrade = Downgrade::builder().after(3, Duration::from_secs(60)).lasting(Duration::from_secs(300)).build();
+/// assert!(downgrade.snapshot().origins.is_empty());
+/// ```
+///
 /// # Clone
 ///
 /// A clone is a handle to the same object.

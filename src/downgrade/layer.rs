@@ -12,6 +12,23 @@ use crate::health::Origin;
 ///
 /// Made by [`DowngradeConnector::layer`](super::DowngradeConnector::layer) for one client, and for two by
 /// [`Downgrade::layer`](super::Downgrade::layer) with a [`fallback`](Self::fallback).
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use hyper_util::client::legacy::{Client, connect::HttpConnector};
+/// use hyper_util::rt::TokioExecutor;
+/// use tower::Layer;
+/// use tower_redial::Downgrade;
+///
+/// # fn client() -> impl Clone {
+/// let downgrade = Downgrade::default();
+/// let mut client = Client::builder(TokioExecutor::new());
+/// let http1 = client.build::<_, Full<Bytes>>(HttpConnector::new());
+/// let http2 = client.http2_only(true).build::<_, Full<Bytes>>(HttpConnector::new());
+/// downgrade.layer().fallback(http1).layer(http2)
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct DowngradeLayer<F = OneClient> {

@@ -171,6 +171,20 @@ impl serde::Serialize for Fate {
 }
 
 /// One attempt's failure: what it proves, and why it came.
+///
+/// ```
+/// use std::io;
+///
+/// use tower_redial::{BodyUse, Cause, Failure, Fate};
+///
+/// // The socket broke when nothing of the body had been taken yet, its head perhaps had.
+/// let error = io::Error::from(io::ErrorKind::ConnectionReset);
+/// let failure = Failure::of(&error, BodyUse::Untouched);
+/// assert_eq!(failure.fate(), Fate::Unknown);
+/// assert!(!failure.fate().is_proof()); // a POST is not sent again
+/// assert!(failure.connection_is_dead());
+/// # assert_eq!(failure.cause(), Cause::Closed);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Failure {
     fate: Fate,

@@ -10,6 +10,16 @@ use super::{Origin, WatchConnection};
 /// The layer that puts [`WatchConnection`] around a client.
 ///
 /// Made by [`ConnectionHealth::layer`](super::ConnectionHealth::layer).
+///
+/// ```
+/// use http::Uri;
+/// use tower_redial::ConnectionHealth;
+///
+/// let health = ConnectionHealth::default();
+/// // Below it is a client of one origin, whose requests have only a path: a `hyper::client::conn`'s, or tonic's.
+/// let layer = health.layer().origin(&Uri::from_static("http://localhost:50051"));
+/// # drop(layer);
+/// ```
 #[derive(Clone)]
 pub struct ConnectionHealthLayer {
     hub: Arc<Hub>,

@@ -58,6 +58,22 @@ const MEMORY: Duration = Duration::from_secs(60);
 const REFUSALS: u32 = 2;
 
 /// Follows one connection. See the [module](self).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_redial::health::frame::{Event, Frame};
+/// use tower_redial::health::machine::{Action, Close, Machine, Settings, State};
+///
+/// let mut machine = Machine::new(Settings::default());
+/// machine.outbound(&Event::Preface, Duration::ZERO);
+/// machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), Duration::ZERO);
+///
+/// // Nothing comes back, not even the server's SETTINGS.
+/// let deadline = machine.deadline().expect("a handshake takes no longer than its timeout");
+/// assert_eq!(machine.poll(deadline), Some(Action::Fail(Close::Handshake)));
+/// assert_eq!(machine.state(), State::Closed(Close::Handshake));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// Those of many connections are the same.

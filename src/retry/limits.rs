@@ -12,6 +12,21 @@ use super::budget::Budgets;
 /// that came back unprocessed at no cost to the server, and those [`after a loss`](Self::after_loss), for requests that
 /// went down with their connection and for connects that failed.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_redial::RetryOnCanceledLayer;
+/// use tower_redial::retry::{Backoff, Limits};
+///
+/// // Once, after a tenth of a second, for at most one request in twenty of each origin.
+/// let careful = Limits::after_loss()
+///     .max_resends(1)
+///     .backoff(Backoff::new(Duration::from_millis(100), Duration::from_millis(100)))
+///     .budget_per_origin(0.05, 1);
+/// let layer: RetryOnCanceledLayer = RetryOnCanceledLayer::new().after_loss(careful);
+/// # drop(layer);
+/// ```
+///
 /// # Clone
 ///
 /// A clone shares the budget.

@@ -6,6 +6,18 @@ use http::{HeaderName, Method, header};
 /// What the caller knows of a request that its method does not tell.
 ///
 /// Given by the predicate of [`RetryOnCanceledLayer::treatment`](super::RetryOnCanceledLayer::treatment).
+///
+/// ```
+/// use tower_redial::RetryOnCanceledLayer;
+/// use tower_redial::retry::Treatment;
+///
+/// let layer: RetryOnCanceledLayer = RetryOnCanceledLayer::new().treatment(|head| match head.uri.path() {
+///     "/search" => Treatment::Idempotent, // a POST that only asks
+///     "/metrics" => Treatment::NoRetry,
+///     _ => Treatment::ByRequest,
+/// });
+/// # drop(layer);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Treatment {
@@ -33,6 +45,17 @@ pub enum Treatment {
 pub struct Idempotent;
 
 /// Request extension: this request is never resent.
+///
+/// ```
+/// use http::Request;
+/// use tower_redial::retry::NoRetry;
+///
+/// # fn main() -> http::Result<()> {
+/// let request = Request::post("https://example.com/ping").extension(NoRetry).body(())?;
+/// # drop(request);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoRetry;
 

@@ -35,6 +35,20 @@ pub enum CutOff {
 ///
 /// It knows nothing of what passes: so it goes in front of HTTP/1.1, HTTP/2 and TLS alike. Dropping it cuts every connection
 /// and stops listening.
+///
+/// ```
+/// use tower_redial::test_util::cutting::CuttingProxy;
+/// use tower_redial::test_util::faulty_server::FaultyServer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let server = FaultyServer::builder().start().await;
+/// // The first connection ends after 10,000 to 20,000 bytes of the server's; later ones pass.
+/// let proxy = CuttingProxy::builder().after(10_000..=20_000).first(1).start(server.addr()).await;
+/// println!("to be asked: {}", proxy.through(&server.uri("/file")));
+/// assert_eq!(proxy.counters().cuts, 0);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct CuttingProxy {
     addr: SocketAddr,

@@ -8,6 +8,22 @@ use crate::{ConnectionHealthLayer, RetryOnCanceled, RetryOnCanceledLayer};
 
 /// All layers for a gRPC channel, in their order; see the [module](super).
 ///
+/// ```
+/// use tonic::transport::Endpoint;
+/// use tower::Layer;
+/// use tower_redial::tonic::{GrpcLayer, GrpcService};
+/// use tower_redial::{ConnectionHealth, RetryOnCanceledLayer};
+///
+/// # fn service() -> GrpcService {
+/// let endpoint = Endpoint::from_static("http://localhost:50051");
+/// let health = ConnectionHealth::default();
+/// let layer = GrpcLayer::new(RetryOnCanceledLayer::new(), health.layer().origin(endpoint.uri()));
+/// let service: GrpcService = layer.layer(endpoint.connect_lazy());
+/// // GreeterClient::new(service)
+/// # service
+/// # }
+/// ```
+///
 /// # Clone
 ///
 /// Clones, and the services made from them, share the budgets and the health.

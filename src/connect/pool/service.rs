@@ -29,6 +29,30 @@ use crate::timer::can_wait;
 /// See the [module](super) for what it does. Requests need an absolute URI. It is always ready: a request waits within its
 /// future.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use bytes::Bytes;
+/// use http::Request;
+/// use http_body_util::Full;
+/// use hyper_util::client::legacy::connect::HttpConnector;
+/// use tower::{BoxError, ServiceExt};
+/// use tower_redial::ConnectionHealth;
+/// use tower_redial::connect::Pool;
+///
+/// # async fn run() -> Result<(), BoxError> {
+/// let pool = Pool::builder(&ConnectionHealth::default(), HttpConnector::new())
+///     .max_connections(4)
+///     .idle_timeout(Duration::from_secs(30))
+///     .build();
+///
+/// let request = Request::get("http://localhost:8080/").body(Full::<Bytes>::default())?;
+/// let response = pool.clone().oneshot(request).await?;
+/// # drop(response);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Clone
 ///
 /// A clone uses the same connections. When the last is gone, and the last request, they are closed.
