@@ -23,7 +23,6 @@ use crate::body::{Whole, WrongLength};
 use crate::body_use::BodyUse;
 use crate::fate::{Cause, Failure, Fate, sources};
 use crate::jitter;
-use crate::timer::can_wait;
 
 /// All that a download needs beside the body that is being read.
 pub(super) struct Resuming<S, B>
@@ -193,8 +192,7 @@ where
     /// Waits for the next attempt; gives up for this reason where there were too many that brought nothing.
     fn wait_or(&mut self, exhausted: Why) -> Result<(), Incomplete> {
         let wait = match self.download.wait(&self.config.rules, jitter::random()) {
-            Ok(wait) if wait.is_zero() || can_wait() => wait,
-            Ok(_) => return Err(self.stop(Why::NoTimer)),
+            Ok(wait) => wait,
             Err(Why::NoProgress) => return Err(self.stop(exhausted)),
             Err(why) => return Err(self.stop(why)),
         };

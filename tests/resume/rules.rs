@@ -1,14 +1,17 @@
 //! Rule by rule, against the reference server; the clock is paused.
 
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::header::{ACCEPT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
 use http::{Method, Request, Response, StatusCode};
-use http_body::Body;
-use http_body_util::{BodyExt, Collected, Empty, Full};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Collected, Empty, Full, StreamBody};
 use tokio::time::Instant;
 use tower::retry::budget::Budget;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
@@ -506,8 +509,38 @@ async fn what_cannot_be_asked_for_is_not_asked_for_again() {
     let error = told.layer().layer(once).oneshot(get()).await.unwrap().collect().await.unwrap_err();
     let error = error.downcast::<Incomplete>().unwrap();
     assert_eq!((error.why(), error.resumes()), (Why::Permanent, 1));
-    assert!(std::error::Error::source(&*error).unwrap().is::<hyper_util::client::legacy::Error>());
+    assert!(error.source().unwrap().is::<hyper_util::client::legacy::Error>());
     assert!(matches!(told.all()[..], [(..), ("request", Decision::Stop(Why::Permanent), 80)]));
+}
+
+/// Why a connection was lost is seen through the error that a client puts around it.
+#[tokio::test]
+async fn a_cause_is_found_below_a_clients_own_error() {
+    #[derive(Debug)]
+    struct Clients(io::Error);
+
+    impl fmt::Display for Clients {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("error decoding response body")
+        }
+    }
+
+    impl Error for Clients {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    let broken = service_fn(|_: Request<Empty<Bytes>>| async {
+        let reset = Clients(io::ErrorKind::ConnectionReset.into());
+        let frames = [Ok(Frame::data(Bytes::from(vec![0; 80]))), Err(BoxError::from(reset))];
+        let body = StreamBody::new(stream::iter(frames));
+        Ok::<_, BoxError>(Response::builder().header("etag", "\"a\"").header("content-length", SIZE).body(body)?)
+    });
+    let told = Told::default();
+    let body = told.layer().layer(broken).oneshot(get()).await.unwrap().into_body();
+    body.collect().await.unwrap_err();
+    assert!(matches!(told.all()[0], ("closed", Decision::Resume { .. }, 80)));
 }
 
 /// The request's own failure is the client's own error.
@@ -515,7 +548,7 @@ async fn what_cannot_be_asked_for_is_not_asked_for_again() {
 async fn what_has_no_response_is_not_a_download() {
     let server = server(Kind::Strong, &[lies(Lie::Error)]);
     let error = ResumeLayer::new().layer(server).oneshot(get()).await.unwrap_err();
-    assert!(error.is::<std::io::Error>());
+    assert!(error.is::<io::Error>());
 }
 
 /// Without a runtime nothing can be waited for, and nothing panics.

@@ -203,6 +203,22 @@ async fn nothing_is_held_while_it_waits() {
     }
 }
 
+/// Answers with nothing, of this length and this digest.
+fn empty(
+    length: Option<&'static str>,
+    digest: Option<&'static str>,
+) -> impl Service<Request<Empty<Bytes>>, Response = Response<Empty<Bytes>>, Error = BoxError, Future: Send> + Clone {
+    service_fn(move |_: Request<Empty<Bytes>>| async move {
+        let mut response = Response::builder().header("etag", "\"a\"");
+        for (name, value) in [("content-length", length), ("repr-digest", digest)] {
+            if let Some(value) = value {
+                response = response.header(name, value);
+            }
+        }
+        Ok(response.body(Empty::new())?)
+    })
+}
+
 /// The two ways of reading agree on how far it is: `size_hint` and `is_end_stream` beside the frames.
 #[tokio::test(start_paused = true)]
 async fn what_is_left_is_said_at_any_time() {
@@ -225,19 +241,21 @@ async fn what_is_left_is_said_at_any_time() {
     assert!(body.frame().await.is_none());
 }
 
+/// What is empty, and is not to be checked, has ended before anybody asks for a frame.
+#[tokio::test(start_paused = true)]
+async fn an_empty_body_has_ended_from_the_start() {
+    for length in [Some("0"), None] {
+        let body = layer().layer(empty(length, None)).oneshot(get()).await.unwrap().into_body();
+        assert!(body.is_end_stream(), "{length:?}");
+    }
+}
+
 /// Nobody is told that it has ended before it is checked, though it may be empty.
 #[tokio::test(start_paused = true)]
 async fn an_end_is_checked_before_it_is_said() {
     const OTHER: &str = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:";
     for length in [Some("0"), None] {
-        let empty = service_fn(move |_: Request<Empty<Bytes>>| async move {
-            let mut response = Response::builder().header("etag", "\"a\"").header("repr-digest", OTHER);
-            if let Some(length) = length {
-                response = response.header("content-length", length);
-            }
-            Ok::<_, BoxError>(response.body(Empty::<Bytes>::new())?)
-        });
-        let body = layer().layer(empty).oneshot(get()).await.unwrap().into_body();
+        let body = layer().layer(empty(length, Some(OTHER))).oneshot(get()).await.unwrap().into_body();
         assert!(!body.is_end_stream(), "{length:?}");
         assert_eq!(collect(body).await.unwrap_err().why(), Why::Digest, "{length:?}");
     }
