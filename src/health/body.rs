@@ -54,7 +54,12 @@ impl<B: Body> Body for ResponseBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
-        if !matches!(frame, Some(Ok(_))) || this.inner.is_end_stream() {
+        // Where it is known that there is more, nobody has to be asked: hyper would lock its connection for it.
+        let ends = match frame {
+            Some(Ok(_)) => this.inner.size_hint().exact().is_none_or(|left| left == 0) && this.inner.is_end_stream(),
+            _ => true,
+        };
+        if ends {
             *this.held = None;
         }
         Poll::Ready(frame)

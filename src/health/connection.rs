@@ -233,11 +233,11 @@ impl Connection {
     // ===== for the socket half =====
 
     pub(super) fn count_received(&self, bytes: usize) {
-        self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        add(&self.0.received, bytes);
     }
 
     pub(super) fn count_sent(&self, bytes: usize) {
-        self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        add(&self.0.sent, bytes);
     }
 
     /// Tells what is still to be told, and that the transport has ended.
@@ -412,6 +412,11 @@ impl fmt::Debug for Connection {
             .field("state", &self.state())
             .finish_non_exhaustive()
     }
+}
+
+/// Adds to a count that only the socket's half writes, whoever reads it: so it needs no instruction that locks the bus.
+fn add(count: &AtomicU64, bytes: usize) {
+    count.store(count.load(Ordering::Relaxed).wrapping_add(bytes as u64), Ordering::Relaxed);
 }
 
 /// Two tasks that are woken together.

@@ -95,6 +95,11 @@ impl Header {
         self.flags & flag != 0
     }
 
+    /// Whether it is DATA that tells no more than that something came.
+    const fn is_skipped(&self) -> bool {
+        self.kind == kind::DATA && self.flags & flag::END_STREAM == 0 && self.stream_id != 0 && self.length > 0
+    }
+
     /// Whether the type allows this size and this stream (RFC 9113, section 6).
     fn is_allowed(&self) -> bool {
         let on_connection = self.stream_id == 0;
@@ -322,6 +327,41 @@ impl Scanner {
         }
     }
 
+    /// Takes bytes off the front that are of DATA, but for frames that end their stream or are empty: most of what comes, and of
+    /// no interest one by one. The last such frame's stream, if one ended. What is left is for [`next`](Self::next).
+    pub(super) fn skip_data(&mut self, bytes: &mut &[u8]) -> Option<u32> {
+        let mut ended = None;
+        loop {
+            match &mut self.state {
+                State::Payload(header, left) if header.is_skipped() => {
+                    let taken = bytes.len().min(*left as usize);
+                    *bytes = &bytes[taken..];
+                    *left -= taken as u32;
+                    if *left > 0 {
+                        return ended;
+                    }
+                    ended = Some(header.stream_id);
+                    self.state = State::Header;
+                }
+                State::Header if self.kept_len == 0 && self.header_block.is_none() && !self.first => {
+                    let Some((header, rest)) = bytes.split_first_chunk() else { return ended };
+                    let header = Header::read(header);
+                    if !header.is_skipped() {
+                        return ended;
+                    }
+                    *bytes = rest;
+                    self.state = State::Payload(header, header.length);
+                }
+                _ => return ended,
+            }
+        }
+    }
+
+    /// Whether [`next`](Self::next) may have an event, given these bytes.
+    pub(super) const fn may_have(&self, bytes: &[u8]) -> bool {
+        !bytes.is_empty() || matches!(self.state, State::Ending(_))
+    }
+
     /// Whether a frame of somebody else's could be put in here: between two frames and outside a header block, which
     /// nothing may break into (RFC 9113, section 6.10).
     #[must_use]
@@ -446,7 +486,74 @@ impl Scanner {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn frame(kind: u8, flags: u8, stream_id: u32, length: usize) -> Vec<u8> {
+        let header = [&(length as u32).to_be_bytes()[1..], &[kind, flags], &stream_id.to_be_bytes()].concat();
+        [header, vec![0; length]].concat()
+    }
+
+    /// A frame of a kind that a server sends, mostly DATA, and now and then one that may not come.
+    fn frames() -> impl Strategy<Value = Vec<u8>> {
+        let data =
+            (0..=1_u8, 0..4_u32, 0..40_usize).prop_map(|(flags, stream, length)| frame(0, flags, stream, length));
+        let headers =
+            (0..6_u8, 1..4_u32, 0..9_usize).prop_map(|(flags, stream, length)| frame(1, flags, stream, length));
+        let block = (1..4_u32).prop_map(|stream| [frame(1, 0, stream, 3), frame(9, 4, stream, 3)].concat());
+        let others =
+            prop::sample::select(vec![frame(3, 0, 1, 4), frame(4, 0, 0, 6), frame(6, 0, 0, 8), frame(7, 0, 0, 12)]);
+        prop_oneof![8 => data, 1 => headers, 1 => block, 2 => others]
+    }
+
+    fn is_data(event: &Event) -> bool {
+        match event {
+            Event::Begin(header) => header.kind == kind::DATA && !header.has(flag::END_STREAM),
+            event => matches!(event, Event::End(Frame::Data { end_stream: false, .. })),
+        }
+    }
+
+    proptest! {
+        /// What is skipped is DATA and nothing else, however the bytes are split.
+        #[test]
+        fn skipping_data_changes_nothing_else(
+            frames in prop::collection::vec(frames(), 0..12),
+            sizes in prop::collection::vec(1..30_usize, 1..9),
+        ) {
+            let bytes = [frame(4, 0, 0, 0), frames.concat()].concat();
+            let (mut plain, mut quick) = (Scanner::inbound(), Scanner::inbound());
+            let (mut left, mut sizes) = (&bytes[..], sizes.iter().cycle());
+            let (mut data, mut skipped) = (None, None);
+            while !left.is_empty() {
+                let (piece, rest) = left.split_at(left.len().min(*sizes.next().unwrap()));
+                left = rest;
+                let (mut expected, mut told) = (Vec::new(), Vec::new());
+                let mut bytes = piece;
+                while let Some(event) = plain.next(&mut bytes) {
+                    if let Event::End(Frame::Data { stream_id, end_stream: false }) = event {
+                        data = Some(stream_id);
+                    }
+                    expected.extend(Some(event).filter(|event| !is_data(event)));
+                }
+                let mut bytes = piece;
+                loop {
+                    skipped = quick.skip_data(&mut bytes).or(skipped);
+                    let Some(event) = quick.next(&mut bytes) else { break };
+                    if let Event::End(Frame::Data { stream_id, end_stream: false }) = event {
+                        skipped = Some(stream_id);
+                    }
+                    told.extend(Some(event).filter(|event| !is_data(event)));
+                }
+                prop_assert_eq!(told, expected);
+                prop_assert_eq!(skipped, data);
+                prop_assert_eq!(
+                    [quick.at_boundary(), quick.within_header(), quick.is_off()],
+                    [plain.at_boundary(), plain.within_header(), plain.is_off()]
+                );
+            }
+        }
+    }
 
     /// What each type allows (RFC 9113, section 6).
     #[test]

@@ -179,7 +179,12 @@ impl Inbound {
     pub(super) fn pass(&mut self, bytes: &[u8], mut told: impl FnMut(Told)) -> Option<Range<usize>> {
         let mut rest = bytes;
         let mut began = None;
-        while let Some(event) = self.scanner.next(&mut rest) {
+        loop {
+            if let Some(stream_id) = self.scanner.skip_data(&mut rest) {
+                told(Told::Data { stream_id });
+            }
+            let event = if self.scanner.may_have(rest) { self.scanner.next(&mut rest) } else { None };
+            let Some(event) = event else { break };
             let at = bytes.len() - rest.len();
             match event {
                 Event::Begin(header) => began = at.checked_sub(HEADER).filter(|_| self.may_take(&header)),

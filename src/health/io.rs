@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -221,8 +221,8 @@ impl<T: Read + Write + Unpin> Monitored<T> {
 
     /// Reads into the queue. Whether that was possible.
     fn fill_queue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut scratch = [0; SCRATCH];
-        let mut buf = ReadBuf::new(&mut scratch);
+        let mut scratch = [MaybeUninit::uninit(); SCRATCH];
+        let mut buf = ReadBuf::uninit(&mut scratch);
         match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf)) {
             Ok(()) if !buf.filled().is_empty() => {
                 self.connection.count_received(buf.filled().len());

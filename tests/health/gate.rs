@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesOrdered, StreamExt};
+use http_body::Body;
+use http_body_util::BodyExt;
 use tower::{BoxError, ServiceExt};
 use tower_redial::ConnectionHealth;
 use tower_redial::fate::{BodyUse, Cause, Failure, Fate};
@@ -203,6 +205,38 @@ async fn places_come_back() {
     assert_eq!(only(&health).requests, 3);
 }
 
+/// Q6: a body that has been read to its end gives its place back, whoever still holds it; whether its length was said or not.
+#[tokio::test]
+async fn a_body_at_its_end_holds_no_place() {
+    let server = ScriptedServer::bind().await;
+    let health = ConnectionHealth::default();
+    let client = setup::h2(&health);
+    let uri = server.uri("/");
+    for fields in [&[("content-length", "8")][..], &[]] {
+        let script = async {
+            let mut conn = server.accept().await;
+            let request = conn.request().await;
+            conn.head(request.stream_id, 200, fields).await;
+            conn.data(request.stream_id, "four", false).await;
+            conn.data(request.stream_id, "more", true).await;
+            conn
+        };
+        let reading = async {
+            let mut body = client.clone().oneshot(clients::get(uri.clone(), "1")).await.unwrap().into_body();
+            let mut read = 0;
+            while read < 8 {
+                assert_eq!(health.snapshot().origins[0].in_flight, 1, "{fields:?}: {read}");
+                read += body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+            }
+            // h2 tells of the end with the last bytes, where it came with them.
+            assert_eq!(health.snapshot().origins[0].in_flight, 0, "{fields:?}");
+            assert!(body.is_end_stream());
+        };
+        within("both sides", async { tokio::join!(reading, script) }).await;
+        health.drain_all();
+    }
+}
+
 /// Q9, Q10: a 500 changes nothing; a connection that drains finishes its body and gets nothing new.
 #[tokio::test]
 async fn a_drained_connection_finishes_its_body() {
@@ -238,7 +272,7 @@ async fn a_drained_connection_finishes_its_body() {
         health.drain(&uri);
         let next = client.clone().oneshot(clients::post(uri.clone(), "3", "")).await.unwrap();
         assert_ne!(setup::connection(&next).id(), used);
-        let body = http_body_util::BodyExt::collect(open.into_body()).await.unwrap().to_bytes();
+        let body = open.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, "the body");
     };
     within("both sides", async { tokio::join!(requests, script) }).await;
