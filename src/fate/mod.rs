@@ -277,6 +277,8 @@ mod tests {
             (Fate::Permanent, "permanent", false),
         ] {
             assert_eq!((fate.label(), fate.to_string().as_str(), fate.is_proof()), (label, label, is_proof));
+            #[cfg(feature = "serde")]
+            assert_eq!(serde_json::to_string(&fate).unwrap(), format!("\"{label}\""));
         }
     }
 

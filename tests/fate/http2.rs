@@ -141,6 +141,12 @@ async fn what_our_side_found_wrong_is_unknown() {
         let failed = failed.await.is(Fate::Unknown, Cause::Local { reason: Reason::PROTOCOL_ERROR });
         assert!(failed.failure.at_most_once());
         failed.connection_is_dead(true);
+        let failed = fail_by(via, full_post, async |conn, request| {
+            // A length that the stream does not have: an error of this one stream.
+            conn.respond(request.stream_id, 200, &[("content-length", "5")], "").await;
+        });
+        let failed = failed.await.is(Fate::Unknown, Cause::Local { reason: Reason::PROTOCOL_ERROR });
+        failed.connection_is_dead(true);
     }
 }
 
