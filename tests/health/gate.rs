@@ -78,8 +78,10 @@ async fn a_goaway_while_requests_wait_moves_them() {
     for response in join_all(requests).await {
         if let Err(error) = response.unwrap() {
             let failure = Failure::of(&*error, BodyUse::Untouched);
-            // What the GOAWAY race of hyper's leaves: an empty POST of which nothing is known.
-            assert_eq!((failure.fate(), failure.cause().label()), (Fate::Unknown, "goaway"), "{error:?}");
+            // What the GOAWAY race of hyper's leaves: an empty POST of which nothing is known. Now and then its client learns by
+            // a write that the connection is gone, before it reads why.
+            let causes = ["goaway", "closed"];
+            assert!(failure.fate() == Fate::Unknown && causes.contains(&failure.cause().label()), "{error:?}");
             unproved += 1;
         }
     }
