@@ -514,7 +514,7 @@ async fn what_cannot_be_asked_for_is_not_asked_for_again() {
 }
 
 /// Why a connection was lost is seen through the error that a client puts around it.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_cause_is_found_below_a_clients_own_error() {
     #[derive(Debug)]
     struct Clients(io::Error);
