@@ -1,10 +1,12 @@
 //! Rows that are made on this side of the socket.
 
-use std::io;
+use std::sync::mpsc;
 use std::time::Duration;
+use std::{io, thread};
 
 use hyper::rt::Executor;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_redial::fate::{BodyUse, Cause, Fate};
 
@@ -13,8 +15,24 @@ use crate::support::{ScriptedServer, bound};
 use crate::via::{Failed, HTTP1, HTTP2, fail, fail_legacy};
 
 /// Spawns a client's tasks in a runtime of their own, which can go away under them.
+///
+/// It has one thread: with more of them, one task could still run when the other is gone already, and say "broken pipe".
 #[derive(Clone)]
-struct Elsewhere(tokio::runtime::Handle);
+struct Elsewhere(Handle);
+
+impl Elsewhere {
+    /// The runtime is there until the other half is dropped.
+    fn start() -> (Self, oneshot::Sender<()>) {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            tell.send(runtime.handle().clone()).unwrap();
+            runtime.block_on(async { _ = stopped.await });
+        });
+        (Self(told.recv().unwrap()), stop)
+    }
+}
 
 impl<F> Executor<F> for Elsewhere
 where
@@ -31,8 +49,7 @@ where
 async fn a_connection_whose_task_is_gone_is_unknown() {
     let server = ScriptedServer::bind().await;
     for legacy in [true, false] {
-        let runtime = Runtime::new().unwrap();
-        let elsewhere = Elsewhere(runtime.handle().clone());
+        let (elsewhere, stop) = Elsewhere::start();
         let request = post(server.uri("/"), "1", "a body");
         let failed = tokio::spawn(async move {
             if legacy {
@@ -49,7 +66,7 @@ async fn a_connection_whose_task_is_gone_is_unknown() {
         });
         let mut conn = server.accept().await;
         conn.request().await;
-        runtime.shutdown_background();
+        drop(stop);
         let failed = bound::within("the request to fail", failed).await.unwrap();
         failed.is(Fate::Unknown, Cause::DispatchGone).connection_is_dead(true);
     }
