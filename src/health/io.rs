@@ -12,7 +12,7 @@ use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection as Connects};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Connection;
 use super::alarm::Alarm;
@@ -29,11 +29,20 @@ const SCRATCH: usize = 16 * 1024;
 /// How long the transport may take to shut down: TLS has something to say that a dead peer never takes.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long a client may go on reading before it is told that it cannot write. Whatever lies in a socket's buffer, the runtime has
+/// told of it by then: it looks after its sockets before its timers.
+const LINGER: Duration = Duration::from_millis(1);
+
+type Timer = Option<Pin<Box<Sleep>>>;
+
 /// A connection's transport, watched.
 ///
 /// Sits between the client and TLS, or TCP where there is none. It reads the headers of HTTP/2 frames as they go by, in both
 /// directions, and neither copies nor delays anything, but while it waits for the answer to a PING of its own, or holds a notice
 /// back ([`own_goaway`](super::Builder::own_goaway)).
+///
+/// A write that failed is told a millisecond later, so that the client first reads what its peer said before it went: h2 looks no
+/// further once it cannot write, and would not see the GOAWAY by which a request is proved not to have been processed.
 ///
 /// Made by [`MonitoredConnector`](super::MonitoredConnector).
 pub struct MonitoredIo<T>(TokioIo<Monitored<T>>);
@@ -59,11 +68,13 @@ struct Monitored<T> {
     /// The inbound side came to its end while nobody asked for it.
     end: Option<io::Result<()>>,
     failed: Option<Close>,
+    /// A write has failed, and the client is to be told of it then.
+    write_error: Option<(io::Error, Timer)>,
     /// Every write is told of before it is made.
     exact: bool,
     /// The client has ended its side, and nothing of ours may follow.
     shuts: bool,
-    shutdown: Option<Pin<Box<Sleep>>>,
+    shutdown: Timer,
 }
 
 /// What came and was not told yet, because nothing but the time of silence follows from it. It is told before anything is
@@ -106,6 +117,7 @@ impl<T> MonitoredIo<T> {
             goaway_queued: false,
             end: None,
             failed: None,
+            write_error: None,
             exact: false,
             shuts: false,
             shutdown: None,
@@ -321,12 +333,7 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         self.retries = self.blocked;
         let written = match result {
             Poll::Ready(Ok(written)) => written,
-            Poll::Ready(Err(error)) => {
-                self.ended(Close::Transport);
-                // Nothing more goes out, and what TLS holds a record of is not taken back.
-                self.wants_ping = false;
-                return Poll::Ready(Err(error));
-            }
+            Poll::Ready(Err(error)) => return self.write_failed(error, cx).map(Err),
             Poll::Pending => {
                 if self.exact {
                     self.connection.not_taken(self.outbound.is_torn());
@@ -361,6 +368,32 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         Poll::Ready(Ok(written))
     }
 
+    /// Follows up a write that failed. The client is told of it a little later.
+    ///
+    /// A peer that closes says before what it did not process, and both arrive together. A client that meets its failed write
+    /// first looks no further: h2 ends every stream with it. So it gets the time to read what came before.
+    fn write_failed(&mut self, error: io::Error, cx: &mut Context<'_>) -> Poll<io::Error> {
+        self.ended(Close::Transport);
+        // Nothing more goes out, and what TLS holds a record of is not taken back.
+        self.wants_ping = false;
+        self.blocked = true;
+        if self.alarm.timers {
+            return self.tell_write_error(error, Some(Box::pin(sleep(LINGER))), cx);
+        }
+        self.write_error = Some((error, None));
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn tell_write_error(&mut self, error: io::Error, mut until: Timer, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if until.as_mut().is_some_and(|until| until.as_mut().poll(cx).is_pending()) {
+            self.write_error = Some((error, until));
+            return Poll::Pending;
+        }
+        self.blocked = false;
+        Poll::Ready(error)
+    }
+
     /// Tells of bytes that the transport is to be given.
     fn offer<'a>(&self, bufs: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
         if self.exact { self.connection.offer(self.outbound.offer(bufs)) } else { Ok(()) }
@@ -374,14 +407,20 @@ impl<T: Read + Write + Unpin> Monitored<T> {
     /// What comes before the client's bytes.
     fn before_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.failure()?;
+        if let Some((error, until)) = self.write_error.take() {
+            return self.tell_write_error(error, until, cx).map(Err);
+        }
         // Nothing goes out any more where that was said of a request.
         self.offer(std::iter::empty())?;
-        let ours = self.poll_ours(cx);
-        if ours.is_pending() {
-            self.blocked = true;
-            self.watch_blind(cx)?;
+        match self.poll_ours(cx) {
+            Poll::Ready(Err(error)) => self.write_failed(error, cx).map(Err),
+            Poll::Pending => {
+                self.blocked = true;
+                self.watch_blind(cx)?;
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
         }
-        ours
     }
 }
 
@@ -474,10 +513,14 @@ impl<T: Read + Write + Unpin> AsyncWrite for Monitored<T> {
         ready!(this.before_write(cx))?;
         let flushed = Pin::new(&mut this.inner).poll_flush(cx);
         this.blocked = flushed.is_pending();
-        if flushed.is_pending() {
-            this.watch_blind(cx)?;
+        match flushed {
+            Poll::Ready(Err(error)) => this.write_failed(error, cx).map(Err),
+            Poll::Pending => {
+                this.watch_blind(cx)?;
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
         }
-        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,17 +2,26 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use http::Uri;
-use hyper_util::rt::TokioIo;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use http::{Request, Uri};
+use http_body::{Body, Frame as Part};
+use http_body_util::StreamBody;
+use hyper::client::conn::http2;
+use hyper::rt::{Read, Write};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tower::{BoxError, ServiceExt, service_fn};
 use tower_redial::ConnectionHealth;
+use tower_redial::fate::{BodyUse, Failure, Fate};
 use tower_redial::health::{Close, State};
 use tracing::level_filters::LevelFilter;
 
@@ -162,4 +171,84 @@ async fn what_the_transport_says_of_itself_is_passed_on() {
     connected.get_extras(&mut extras);
     assert_eq!(extras.get::<Extra>(), Some(&Extra(7)));
     assert_eq!(extras.get::<Handle>().map(Handle::id), Some(io.connection().id()));
+}
+
+/// A transport whose end is met by a write, while what the peer said before it has come and was not read.
+struct EndsInAWrite {
+    tcp: TcpStream,
+    ends: Arc<AtomicBool>,
+    ended: bool,
+}
+
+impl EndsInAWrite {
+    fn new(tcp: TcpStream, ends: &Arc<AtomicBool>) -> TokioIo<Self> {
+        TokioIo::new(Self { tcp, ends: Arc::clone(ends), ended: false })
+    }
+}
+
+impl AsyncRead for EndsInAWrite {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ends.load(Ordering::Relaxed) && !self.ended {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.tcp).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for EndsInAWrite {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.ends.load(Ordering::Relaxed) {
+            self.ended = true;
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        Pin::new(&mut self.tcp).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+async fn upload<T, B>(io: T, request: Request<B>) -> Failure
+where
+    T: Read + Write + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error = BoxError> + Send + Unpin + 'static,
+{
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    Failure::of(&sender.send_request(request).await.unwrap_err(), BodyUse::Polled)
+}
+
+/// G5 at its worst moment: a GOAWAY that came together with the connection's end proves what it says, although the client meets the
+/// end first. h2 by itself does not look for it.
+#[tokio::test]
+async fn a_failed_write_hides_no_goaway() {
+    for watched in [false, true] {
+        let server = ScriptedServer::bind().await;
+        let health = ConnectionHealth::default();
+        let ends = Arc::<AtomicBool>::default();
+        let tcp = TcpStream::connect(server.addr()).await.unwrap();
+        let io = EndsInAWrite::new(tcp, &ends);
+        let (parts, mut rest) = mpsc::unbounded_channel();
+        parts.send(Ok(Part::data("the first part".into()))).unwrap();
+        let body = StreamBody::new(stream::poll_fn(move |cx| rest.poll_recv(cx)));
+        let request = Request::post(server.uri("/")).body(body).unwrap();
+        let failure = tokio::spawn(async move {
+            if watched { upload(health.monitor(io, request.uri()), request).await } else { upload(io, request).await }
+        });
+        let mut conn = server.accept().await;
+        let stream_id = conn.request().await.stream_id;
+        conn.read_data(stream_id).await;
+        conn.round_trip().await;
+        ends.store(true, Ordering::Relaxed);
+        conn.goaway(0, reason::NO_ERROR).await;
+        parts.send(Ok(Part::data("the second".into()))).unwrap();
+        let failure = within("its end", failure).await.unwrap();
+        let proved = if watched { (Fate::NotProcessed, "goaway") } else { (Fate::Unknown, "closed") };
+        assert_eq!((failure.fate(), failure.cause().label()), proved);
+    }
 }

@@ -78,10 +78,11 @@ async fn a_goaway_while_requests_wait_moves_them() {
     for response in join_all(requests).await {
         if let Err(error) = response.unwrap() {
             let failure = Failure::of(&*error, BodyUse::Untouched);
-            // What the GOAWAY race of hyper's leaves: an empty POST of which nothing is known. Now and then its client learns by
-            // a write that the connection is gone, before it reads why.
-            let causes = ["goaway", "closed"];
-            assert!(failure.fate() == Fate::Unknown && causes.contains(&failure.cause().label()), "{error:?}");
+            // What hyper leaves: by its GOAWAY race an empty POST of which nothing is known, and now and then, in the queue of a
+            // connection that has ended, one that is not told.
+            let rescued = error.to_string().contains("was not told");
+            let cause = if rescued { "closed" } else { "goaway" };
+            assert_eq!((failure.fate(), failure.cause().label()), (Fate::Unknown, cause), "{error:?}");
             unproved += 1;
         }
     }

@@ -105,6 +105,9 @@ impl AsyncWrite for Script {
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.0.lock().unwrap();
+        if inner.broken {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         inner.flushed = inner.written.len();
         Poll::Ready(Ok(()))
     }
@@ -392,6 +395,53 @@ fn nothing_of_ours_follows_a_write_that_failed() {
         // The script panics at a write that does not begin with what was refused.
         assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
     });
+}
+
+/// What came before a write failed is to be read first: the client is told of its write a little later, and if it reads nothing too.
+#[test]
+fn what_came_before_a_write_failed_is_read_first() {
+    let data = b"\0\0\x01\0\0\0\0\0\x01!";
+    for (reads, flushes) in [(false, false), (true, false), (true, true)] {
+        let script = Script::default();
+        *script.0.lock().unwrap() =
+            Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+        block_on(async {
+            let mut io = monitored(&ConnectionHealth::default(), &script).await;
+            let mut buf = [0; 64];
+            io.read_exact(&mut buf[..SETTINGS.len()]).await.unwrap();
+            io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat()).await.unwrap();
+            {
+                let mut script = script.0.lock().unwrap();
+                script.broken = true;
+                script.to_read.extend(data);
+            }
+            let (mut reader, mut writer) = tokio::io::split(io);
+            let mut write =
+                task::spawn(async move { if flushes { writer.flush().await } else { writer.write_all(b"!").await } });
+            assert_pending!(write.poll());
+            assert!(!write.is_woken());
+            if reads {
+                assert_eq!(reader.read(&mut buf).await.unwrap(), data.len());
+            }
+            advance(Duration::from_millis(2)).await;
+            assert!(write.is_woken());
+            let error = assert_ready!(write.poll()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        });
+    }
+}
+
+/// The same without a timer: the client's next turn is all the time that there is.
+#[test]
+fn a_write_that_failed_is_told_without_a_timer() {
+    let script = Script::default();
+    *script.0.lock().unwrap() = Inner { steps: vec![64], open: true, broken: true, ..Inner::default() };
+    let io = ConnectionHealth::default().monitor(TokioIo::new(script), &Uri::from_static("http://peer"));
+    let mut io = TokioIo::new(io);
+    let mut write = task::spawn(io.write_all(PREFACE));
+    assert_pending!(write.poll());
+    assert!(write.is_woken());
+    assert_eq!(assert_ready!(write.poll()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
 /// A client that waits to write and does not read knows nothing of its peer's silence: more may lie unread than is read for it.
