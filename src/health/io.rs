@@ -67,6 +67,8 @@ struct Monitored<T> {
     goaway_queued: bool,
     /// The inbound side came to its end while nobody asked for it.
     end: Option<io::Result<()>>,
+    /// The client has read all that came, and its end.
+    heard_out: bool,
     failed: Option<Close>,
     /// A write has failed, and the client is to be told of it then.
     write_error: Option<(io::Error, Timer)>,
@@ -116,6 +118,7 @@ impl<T> MonitoredIo<T> {
             unflushed: false,
             goaway_queued: false,
             end: None,
+            heard_out: false,
             failed: None,
             write_error: None,
             exact: false,
@@ -376,6 +379,9 @@ impl<T: Read + Write + Unpin> Monitored<T> {
         self.ended(Close::Transport);
         // Nothing more goes out, and what TLS holds a record of is not taken back.
         self.wants_ping = false;
+        if self.heard_out {
+            return Poll::Ready(error);
+        }
         self.blocked = true;
         if self.alarm.timers {
             return self.tell_write_error(error, Some(Box::pin(sleep(LINGER))), cx);
@@ -445,6 +451,7 @@ impl<T: Read + Write + Unpin> AsyncRead for Monitored<T> {
             if let Some(end) = this.end.take() {
                 // A client that comes back gets the end again.
                 this.end = Some(Ok(()));
+                this.heard_out = true;
                 return Poll::Ready(end);
             }
             if this.inbound.is_filtering() {
@@ -463,6 +470,7 @@ impl<T: Read + Write + Unpin> AsyncRead for Monitored<T> {
                     }
                     Poll::Ready(result) => {
                         this.ended(if result.is_ok() { Close::Peer } else { Close::Transport });
+                        this.heard_out = true;
                         return Poll::Ready(result);
                     }
                     Poll::Pending => {}

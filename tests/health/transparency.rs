@@ -431,7 +431,21 @@ fn what_came_before_a_write_failed_is_read_first() {
     }
 }
 
-/// The same without a timer: the client's next turn is all the time that there is.
+/// A client that has read all that there was, to its end, is told at once: that of a connection which was closed by its peer is not
+/// kept for longer than it is of use.
+#[test]
+fn a_write_that_fails_after_the_end_is_told_at_once() {
+    let script = Script::default();
+    *script.0.lock().unwrap() = Inner { steps: vec![64], broken: true, ..Inner::default() };
+    block_on(async {
+        let mut io = monitored(&ConnectionHealth::default(), &script).await;
+        assert_eq!(io.read(&mut [0; 64]).await.unwrap(), 0);
+        let mut write = task::spawn(io.write_all(PREFACE));
+        assert_eq!(assert_ready!(write.poll()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    });
+}
+
+/// Without a timer the client's next turn is all the time that it gets to read.
 #[test]
 fn a_write_that_failed_is_told_without_a_timer() {
     let script = Script::default();
