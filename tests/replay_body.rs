@@ -214,6 +214,7 @@ async fn hints_are_those_of_the_inner_body() {
     assert!(unknown.is_end_stream());
     let again = rewind.again().unwrap();
     assert_eq!((again.size_hint().lower(), again.size_hint().upper()), (8, None), "as unknown as it was at first");
+    assert_eq!(unknown.size_hint().upper(), None, "that the body has ended is nothing to an attempt that has lost it");
 
     let (mut empty, mut rewind) = replay(Script::new([]), LIMIT);
     assert!(!empty.is_end_stream());

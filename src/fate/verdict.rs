@@ -100,6 +100,7 @@ mod tests {
     fn a_verdict_is_believed_and_shows_what_led_to_it() {
         let verdict =
             Verdict::connection_silent("nothing came").because(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert_eq!(verdict.to_string(), "nothing came");
         let source = Error::source(&verdict).and_then(|source| source.downcast_ref::<io::Error>());
         assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::ConnectionRefused));
         let failure = Failure::of(&verdict, BodyUse::Polled);
