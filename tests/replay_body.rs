@@ -233,6 +233,22 @@ async fn hints_are_those_of_the_inner_body() {
     }
 }
 
+/// B1: an attempt is at its end when it was given all that is recorded, trailers too, and not before.
+#[tokio::test]
+async fn a_replay_ends_when_all_of_it_was_given() {
+    // Small frames would be joined.
+    let large = || Step::Data(Bytes::from(vec![b'l'; 10_000]));
+    let (mut body, mut rewind) = replay(Script::new([large(), large(), Step::Trailers(trailers())]), LIMIT);
+    while poll(&mut body).is_some() {}
+    assert!(body.is_end_stream());
+    let mut again = rewind.again().unwrap();
+    for what in ["the first frame", "the second", "the trailers"] {
+        assert!(!again.is_end_stream(), "{what} is still to come");
+        assert!(poll(&mut again).is_some(), "{what}");
+    }
+    assert!(again.is_end_stream());
+}
+
 /// B9: an empty body is at its end, exactly zero bytes long, and stays untouched, on every attempt.
 #[tokio::test]
 async fn an_empty_body_stays_empty() {
