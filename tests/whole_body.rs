@@ -71,7 +71,7 @@ async fn it_has_not_ended_before_its_time() {
     assert_eq!(body.size_hint().exact(), Some(3));
     body.frame().await.unwrap().unwrap();
     assert!(body.get_ref().is_end_stream() && !body.is_end_stream());
-    assert_eq!((body.size_hint().exact(), body.received()), (Some(1), 2));
+    assert_eq!((body.expected(), body.received(), body.size_hint().exact()), (Some(3), 2, Some(1)));
     let mut body = Whole::new(Full::new(Bytes::from("ab")), Some(2));
     body.frame().await.unwrap().unwrap();
     assert!(body.is_end_stream());
