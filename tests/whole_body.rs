@@ -44,6 +44,8 @@ async fn a_body_is_as_long_as_was_said_or_fails() {
     ] {
         let error = Whole::new(parts(given, trailers), Some(expected)).collect().await.unwrap_err();
         assert_eq!(wrong(&error), (expected, received), "{given:?}");
+        let how = if received < expected { "ended after" } else { "is longer than" };
+        assert!(error.to_string().contains(how), "{error}");
     }
 }
 
