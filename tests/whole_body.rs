@@ -3,14 +3,16 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
-use futures_util::stream;
-use http::{HeaderMap, Method, Response};
+use futures_util::{poll, stream};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody};
 use support::bound::within;
 use support::{H2Conn, ScriptedServer, clients, reason};
-use tower::{BoxError, ServiceBuilder, ServiceExt};
+use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
 use tower_redial::body::{Whole, WholeBodyLayer, WrongLength};
 
 /// A body that gives these parts, and trailers if it is told so.
@@ -77,6 +79,16 @@ async fn it_has_not_ended_before_its_time() {
     let mut body = Whole::new(Full::new(Bytes::from("ab")), Some(2));
     body.frame().await.unwrap().unwrap();
     assert!(body.is_end_stream());
+}
+
+/// It is ready when the service inside is.
+#[tokio::test]
+async fn readiness_is_that_of_the_service_inside() {
+    let service = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Full::new(Bytes::new()))));
+    let service = ServiceBuilder::new().layer(WholeBodyLayer::new()).concurrency_limit(1).service(service);
+    let (mut one, mut other) = (service.clone(), service);
+    assert!(poll!(one.ready()).is_ready());
+    assert!(poll!(other.ready()).is_pending());
 }
 
 /// Without the field the body's own length counts, if it has one.
