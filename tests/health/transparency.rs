@@ -58,6 +58,14 @@ impl Inner {
     }
 }
 
+impl Script {
+    /// A peer that has sent its SETTINGS.
+    fn greeting() -> Self {
+        let to_read = SETTINGS.iter().copied().collect();
+        Self(Arc::new(Mutex::new(Inner { to_read, steps: vec![64], open: true, ..Inner::default() })))
+    }
+}
+
 impl AsyncRead for Script {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.0.lock().unwrap();
@@ -125,6 +133,14 @@ async fn monitored(health: &ConnectionHealth, script: &Script) -> TokioIo<Monito
         std::future::ready(Ok::<_, Infallible>(io))
     });
     TokioIo::new(health.connector(connector).oneshot(Uri::from_static("http://peer")).await.unwrap())
+}
+
+/// The peer's SETTINGS have been read, and one request is out.
+async fn with_a_request(script: &Script) -> TokioIo<MonitoredIo<TokioIo<Script>>> {
+    let mut io = monitored(&ConnectionHealth::default(), script).await;
+    io.read_exact(&mut [0; SETTINGS.len()]).await.unwrap();
+    io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat()).await.unwrap();
+    io
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -317,9 +333,7 @@ fn a_ping_does_not_overtake_a_write_that_waits() {
 /// A client that has ended its side may still read, and is not spoken for any more.
 #[test]
 fn a_ping_does_not_follow_the_clients_end() {
-    let script = Script::default();
-    *script.0.lock().unwrap() =
-        Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+    let script = Script::greeting();
     let sent = [PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat();
     block_on(async {
         let mut io = monitored(&ConnectionHealth::default(), &script).await;
@@ -339,14 +353,10 @@ fn a_ping_does_not_follow_the_clients_end() {
 fn a_ping_that_cannot_be_written_takes_nothing_from_the_reader() {
     let data = b"\0\0\x01\0\0\0\0\0\x01!";
     for writes in [false, true] {
-        let script = Script::default();
-        *script.0.lock().unwrap() =
-            Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+        let script = Script::greeting();
         block_on(async {
-            let mut io = monitored(&ConnectionHealth::default(), &script).await;
+            let mut io = with_a_request(&script).await;
             let mut buf = [0; 64];
-            io.read_exact(&mut buf[..SETTINGS.len()]).await.unwrap();
-            io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat()).await.unwrap();
             script.0.lock().unwrap().broken = true;
             advance(Duration::from_secs(16)).await;
             assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
@@ -373,14 +383,10 @@ fn a_ping_that_cannot_be_written_takes_nothing_from_the_reader() {
 /// bytes.
 #[test]
 fn nothing_of_ours_follows_a_write_that_failed() {
-    let script = Script::default();
-    *script.0.lock().unwrap() =
-        Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+    let script = Script::greeting();
     block_on(async {
-        let mut io = monitored(&ConnectionHealth::default(), &script).await;
+        let mut io = with_a_request(&script).await;
         let mut buf = [0; 64];
-        io.read_exact(&mut buf[..SETTINGS.len()]).await.unwrap();
-        io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat()).await.unwrap();
         script.0.lock().unwrap().full = true;
         let next = b"\0\0\x01\x01\x05\0\0\0\x03\x82";
         assert!(futures_util::poll!(std::pin::pin!(io.write(next))).is_pending());
@@ -402,14 +408,10 @@ fn nothing_of_ours_follows_a_write_that_failed() {
 fn what_came_before_a_write_failed_is_read_first() {
     let data = b"\0\0\x01\0\0\0\0\0\x01!";
     for (reads, flushes) in [(false, false), (true, false), (true, true)] {
-        let script = Script::default();
-        *script.0.lock().unwrap() =
-            Inner { to_read: SETTINGS.iter().copied().collect(), steps: vec![64], open: true, ..Inner::default() };
+        let script = Script::greeting();
         block_on(async {
-            let mut io = monitored(&ConnectionHealth::default(), &script).await;
+            let io = with_a_request(&script).await;
             let mut buf = [0; 64];
-            io.read_exact(&mut buf[..SETTINGS.len()]).await.unwrap();
-            io.write_all(&[PREFACE, SETTINGS, b"\0\0\x01\x01\x05\0\0\0\x01\x82"].concat()).await.unwrap();
             {
                 let mut script = script.0.lock().unwrap();
                 script.broken = true;
@@ -431,8 +433,7 @@ fn what_came_before_a_write_failed_is_read_first() {
     }
 }
 
-/// A client that has read all that there was, to its end, is told at once: that of a connection which was closed by its peer is not
-/// kept for longer than it is of use.
+/// A client that has read to the end is told at once: a connection that its peer has closed is not kept for nothing.
 #[test]
 fn a_write_that_fails_after_the_end_is_told_at_once() {
     let script = Script::default();
