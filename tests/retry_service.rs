@@ -725,6 +725,32 @@ async fn tokens_are_taken_when_a_resend_is_sent() {
     assert_eq!(counts(), (1, 1), "one deposit, though both lanes share the budget");
 }
 
+/// A success pays each budget once: both where they are two, the one where it is shared.
+#[tokio::test(start_paused = true)]
+async fn a_success_pays_each_budget_once() {
+    let [transparent, after_loss] = [(); 2].map(|()| Arc::new(Counting::default()));
+    let layer = RetryOnCanceledLayer::new()
+        .transparent(Limits::transparent().budget(Arc::clone(&transparent) as Arc<_>))
+        .after_loss(Limits::after_loss().budget(Arc::clone(&after_loss) as Arc<_>));
+    let (inner, _) = player([]);
+    layer.layer_on(inner).oneshot(request(Method::GET)).await.unwrap();
+    assert_eq!([&transparent, &after_loss].map(|budget| budget.deposits.load(Ordering::SeqCst)), [1, 1]);
+
+    // At a fifth, five successes are one resend.
+    let shared = Limits::after_loss().budget_per_origin(0.2, 0);
+    let layer = RetryOnCanceledLayer::new().after_loss(shared.clone()).transparent(shared);
+    let (inner, _) = player([]);
+    let service = layer.clone().layer_on(inner);
+    for _ in 0..5 {
+        service.clone().oneshot(request(Method::GET)).await.unwrap();
+    }
+    let (inner, log) = player([Play::Lose, Play::Answer, Play::Lose]);
+    let service = layer.layer_on(inner);
+    service.clone().oneshot(request(Method::GET)).await.unwrap();
+    service.oneshot(request(Method::GET)).await.unwrap_err();
+    assert_eq!(attempts(&log), 3);
+}
+
 /// T5: what was provably not processed does not draw on the budget for losses, but has a bound of its own.
 #[tokio::test(start_paused = true)]
 async fn transparent_resends_leave_the_other_budget_alone() {

@@ -268,4 +268,12 @@ mod tests {
         assert_eq!(format(hours(99_999_999)), "99999999H");
         assert_eq!(format(Duration::MAX), "99999999H", "eight digits are all there are");
     }
+
+    #[test]
+    fn a_ninth_digit_takes_a_larger_unit() {
+        assert_eq!(format(Duration::from_nanos(99_999_999)), "99999999n");
+        assert_eq!(format(Duration::from_nanos(100_000_000)), "100000u");
+        assert_eq!(format(Duration::from_secs(99_999_999)), "99999999S");
+        assert_eq!(format(Duration::from_secs(100_000_000)), "1666666M");
+    }
 }

@@ -42,6 +42,8 @@ struct Inner {
     open: bool,
     /// Nothing can be written any more.
     broken: bool,
+    /// No byte is taken any more, and no error says why.
+    stuck: bool,
     /// There is no room to write.
     full: bool,
 }
@@ -86,6 +88,9 @@ impl AsyncWrite for Script {
         assert!(buf.starts_with(&inner.refused), "{buf:?} after {:?} found no room", inner.refused);
         if inner.broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if inner.stuck {
+            return Poll::Ready(Ok(0));
         }
         let full = inner.full;
         let Poll::Ready(step) = (if full { Poll::Pending } else { inner.step(cx) }) else {
@@ -352,19 +357,24 @@ fn a_ping_does_not_follow_the_clients_end() {
 #[test]
 fn a_ping_that_cannot_be_written_takes_nothing_from_the_reader() {
     let data = b"\0\0\x01\0\0\0\0\0\x01!";
-    for writes in [false, true] {
+    let ways = [io::ErrorKind::BrokenPipe, io::ErrorKind::WriteZero];
+    for (way, writes) in ways.into_iter().flat_map(|way| [(way, false), (way, true)]) {
         let script = Script::greeting();
         block_on(async {
             let mut io = with_a_request(&script).await;
             let mut buf = [0; 64];
-            script.0.lock().unwrap().broken = true;
+            {
+                let mut inner = script.0.lock().unwrap();
+                inner.broken = way == io::ErrorKind::BrokenPipe;
+                inner.stuck = !inner.broken;
+            }
             advance(Duration::from_secs(16)).await;
             assert!(futures_util::poll!(std::pin::pin!(io.read(&mut buf))).is_pending());
             assert_eq!(io.inner().connection().snapshot().probes, 1);
             script.0.lock().unwrap().to_read.extend(data);
             assert_eq!(io.read(&mut buf).await.unwrap(), data.len());
             if writes {
-                assert_eq!(io.write(b"!").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+                assert_eq!(io.write(b"!").await.unwrap_err().kind(), way);
                 return;
             }
             for _ in 0..5 {

@@ -312,7 +312,8 @@ fn a_connection_is_retired_for_its_age_and_use() {
     }
 
     let mut sim = Sim::new(Settings::default());
-    sim.next_stream = 0x7fff_ffff - STREAM_ID_MARGIN - 2;
+    // A thousand streams before the last one.
+    sim.next_stream = 0x7fff_ffff - 2_000 - 2;
     sim.request();
     assert_eq!(sim.machine.state(), State::Open);
     sim.request();
@@ -505,10 +506,11 @@ fn it_tells_what_it_knows() {
     assert_eq!((machine.greeted(), machine.peer_limit(), machine.open_streams()), (false, None, 0));
     machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), secs(1));
     machine.outbound(&Event::End(Frame::Headers { stream_id: 3, end_stream: true }), secs(1));
+    machine.outbound(&Event::End(Frame::Headers { stream_id: 5, end_stream: true }), secs(1));
     machine.inbound(&Event::End(Frame::Settings { ack: false, max_concurrent_streams: Some(7) }), secs(1));
-    assert_eq!((machine.greeted(), machine.peer_limit(), machine.requests()), (true, Some(7), 2));
+    assert_eq!((machine.greeted(), machine.peer_limit(), machine.requests()), (true, Some(7), 3));
     machine.inbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: false }), secs(1));
-    assert_eq!((machine.open_streams(), machine.unanswered_streams()), (2, 1));
+    assert_eq!((machine.open_streams(), machine.unanswered_streams()), (3, 2));
 }
 
 #[test]
@@ -535,11 +537,12 @@ fn labels_are_stable() {
 /// A deadline is when something is due, and no sooner.
 #[test]
 fn there_is_one_deadline_for_each_thing() {
-    let mut machine = Machine::new(Settings::default());
+    // Longer than silence may last.
+    let mut machine = Machine::new(Settings { handshake_timeout: secs(40), ..Settings::default() });
     machine.outbound(&Event::Preface, secs(1));
     machine.outbound(&Event::End(Frame::Headers { stream_id: 1, end_stream: true }), secs(1));
     machine.heard(secs(1));
-    assert_eq!(machine.deadline(), Some(secs(11)), "the handshake's; silence is none before that");
+    assert_eq!(machine.deadline(), Some(secs(41)), "the handshake's; silence is none before that");
     machine.inbound(&Event::End(Frame::Settings { ack: false, max_concurrent_streams: None }), secs(1));
     assert_eq!(machine.deadline(), Some(secs(16)), "a stream that has heard nothing");
     assert_eq!(machine.poll(secs(16)), Some(Action::Probe));
@@ -578,6 +581,13 @@ fn streams_end_on_both_sides() {
     sim.outbound(Frame::Headers { stream_id: 1, end_stream: true });
     assert_eq!(sim.machine.open_streams(), 0, "trailers ended it");
     assert_eq!(sim.machine.requests(), 1);
+
+    sim.outbound(Frame::Headers { stream_id: 3, end_stream: false });
+    sim.inbound(Frame::Headers { stream_id: 3, end_stream: true });
+    sim.outbound(Frame::Data { stream_id: 3, end_stream: false });
+    assert_eq!(sim.machine.open_streams(), 1, "there is more");
+    sim.outbound(Frame::Data { stream_id: 3, end_stream: true });
+    assert_eq!(sim.machine.open_streams(), 0, "the body ended it");
 }
 
 /// gRPC's default enforcement, from its published rule: a ping less than five minutes after the one before is a strike, data
