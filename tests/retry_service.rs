@@ -906,18 +906,25 @@ async fn no_resend_begins_late_because_nobody_polled() {
 /// Who sets no wait and no bound still lets others have their turn.
 #[tokio::test]
 async fn endless_resends_do_not_keep_the_task() {
-    let endless = Limits::after_loss()
-        .max_resends(u32::MAX)
-        .backoff(Backoff::new(Duration::ZERO, Duration::ZERO))
-        .without_budget();
-    let inner = service_fn(move |_: Sent| {
-        std::future::ready(Err::<Response<()>, _>(io::Error::from(io::ErrorKind::ConnectionReset)))
-    });
-    let layer = RetryOnCanceledLayer::new().after_loss(endless).retry_for(Duration::MAX);
-    let service = ServiceBuilder::new().layer(layer).service(inner);
-    let mut future = Box::pin(service.oneshot(request(Method::GET)));
-    for _ in 0..1_000 {
-        assert!(futures_util::poll!(&mut future).is_pending());
+    let endless = || {
+        Limits::after_loss()
+            .max_resends(u32::MAX)
+            .backoff(Backoff::new(Duration::ZERO, Duration::ZERO))
+            .without_budget()
+    };
+    for failure in [Play::Lose, Play::HandBack] {
+        let log = AtomicUsize::new(0);
+        let inner = service_fn(|request: Sent| {
+            let calls = log.fetch_add(1, Ordering::SeqCst) + 1;
+            assert!(calls < 1_000, "it goes on and on");
+            play(failure, request)
+        });
+        let layer = RetryOnCanceledLayer::new().transparent(endless()).after_loss(endless()).retry_for(Duration::MAX);
+        let service = ServiceBuilder::new().layer(layer).service(inner);
+        let mut future = Box::pin(service.oneshot(request(Method::GET)));
+        for _ in 0..900 {
+            assert!(futures_util::poll!(&mut future).is_pending());
+        }
     }
 }
 

@@ -291,6 +291,11 @@ fn a_goaway_drains() {
     assert_eq!((sim.machine.open_streams(), sim.failed), (0, None));
     sim.machine.ended(Close::Peer);
     assert_eq!(sim.machine.state(), State::Closed(Close::Peer));
+
+    let mut sim = Sim::new(Settings::default());
+    sim.machine.drain();
+    sim.inbound(goaway(0));
+    assert_eq!(sim.machine.state(), State::Draining(Drain::GoAway { reason: Reason::NO_ERROR }));
 }
 
 /// Q7, Q8: age, number of requests, stream ids and the caller's wish drain; the first reason is told.
@@ -347,7 +352,7 @@ fn repeated_refusals_retire() {
     let mut sim = Sim::new(Settings::default());
     (0..50).for_each(|_| refuse(&mut sim));
     assert_eq!(sim.machine.state(), State::Open, "a burst");
-    sim.until(2);
+    sim.until(1);
     refuse(&mut sim);
     assert_eq!(sim.machine.state(), State::Draining(Drain::Refused));
 
@@ -367,7 +372,7 @@ fn repeated_refusals_retire() {
 fn refusals_are_forgotten() {
     let mut sim = Sim::new(Settings::default());
     for minute in 1..10 {
-        sim.until(minute * 61);
+        sim.until(minute * 60);
         let stream_id = sim.request();
         sim.inbound(Frame::Reset { stream_id, reason: Reason::REFUSED_STREAM });
     }
