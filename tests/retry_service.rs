@@ -141,6 +141,17 @@ async fn all_attempts_are_told() {
     assert_eq!(attempts.resends(), 3);
 }
 
+/// Whoever allows thousands of resends does not keep a record of each.
+#[tokio::test(start_paused = true)]
+async fn a_hundred_attempts_are_kept_and_all_are_counted() {
+    let limits = Limits::transparent().max_resends(200).without_budget();
+    let (inner, _) = player([Play::HandBack; 150]);
+    let layer = RetryOnCanceledLayer::new().transparent(limits).retry_for(Duration::MAX);
+    let response = layer.layer_on(inner).oneshot(request(Method::GET)).await.unwrap();
+    let attempts = response.extensions().get::<Attempts>().unwrap();
+    assert_eq!((attempts.iter().count(), attempts.resends()), (100, 150));
+}
+
 /// M1, C15: a request that came back is sent again, whatever its method; the response tells of it.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_came_back_is_resent() {

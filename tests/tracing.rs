@@ -91,6 +91,26 @@ async fn each_attempt_is_a_span() {
     assert!(answered.contains("http.response.status_code=204"), "{answered}");
 }
 
+/// A client's span is an error from 400 on, and says so by the code; a redirect is none.
+#[tokio::test]
+async fn a_span_says_by_its_status_whether_it_is_an_error() {
+    let (log, _guard) = Log::spans(LevelFilter::DEBUG);
+    for status in [307, 404, 503] {
+        let inner = service_fn(move |_: Request<ReplayBody<Full<Bytes>>>| async move {
+            Ok::<_, io::Error>(Response::builder().status(status).body(()).unwrap())
+        });
+        let service = ServiceBuilder::new().layer(RetryOnCanceledLayer::new()).service(inner);
+        service.oneshot(Request::new(Full::default())).await.unwrap();
+    }
+    let lines = log.lines();
+    let ended: Vec<_> = lines.iter().filter(|line| line.contains("attempt{") && line.ends_with("close")).collect();
+    let [redirect, not_found, unavailable] = &ended[..] else { panic!("{lines:#?}") };
+    assert!(redirect.contains("http.response.status_code=307") && !redirect.contains("ERROR"), "{redirect}");
+    for (span, code) in [(not_found, 404), (unavailable, 503)] {
+        assert!(span.contains(&format!("error.type={code}")) && span.contains("otel.status_code=\"ERROR\""), "{span}");
+    }
+}
+
 /// Each time a download breaks, how far it was and what was decided.
 #[cfg(feature = "resume")]
 #[tokio::test(start_paused = true)]
