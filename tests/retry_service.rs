@@ -924,9 +924,9 @@ async fn endless_resends_do_not_keep_the_task() {
             .without_budget()
     };
     for failure in [Play::Lose, Play::HandBack] {
-        let log = AtomicUsize::new(0);
+        let called = AtomicUsize::new(0);
         let inner = service_fn(|request: Sent| {
-            let calls = log.fetch_add(1, Ordering::SeqCst) + 1;
+            let calls = called.fetch_add(1, Ordering::SeqCst) + 1;
             assert!(calls < 1_000, "it goes on and on");
             play(failure, request)
         });
