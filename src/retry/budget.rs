@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    #[cfg_attr(miri, ignore = "minutes of it, in one thread")]
+    #[cfg_attr(miri, ignore = "takes minutes there, and has one thread")]
     async fn the_floor_is_what_it_says() {
         let budgets = Budgets::per_origin(0.2, 10);
         let uri = Uri::from_static("http://host/");
@@ -274,7 +274,7 @@ mod tests {
 
     /// Why the floor is not tower's. When this fails, it has been mended there, and ours can go.
     #[tokio::test(start_paused = true)]
-    #[cfg_attr(miri, ignore = "minutes of it, in one thread")]
+    #[cfg_attr(miri, ignore = "takes minutes there, and has one thread")]
     async fn towers_floor_comes_back_too_early() {
         let budget = TpsBudget::new(TTL, 10, 0.2);
         let granted = granted_in_a_minute(|| budget.withdraw()).await;
@@ -286,15 +286,15 @@ mod tests {
     fn the_floor_is_kept_across_threads() {
         // For miri a round takes milliseconds.
         const PER_SECOND: u32 = if cfg!(miri) { 20 } else { 2_000 };
-        const THERE: usize = 10 * PER_SECOND as usize;
+        const SAVED_UP: usize = 10 * PER_SECOND as usize;
         let floor = Floor::new(PER_SECOND);
-        let ask = || (0..THERE).filter(|_| floor.withdraw()).count();
+        let ask = || (0..SAVED_UP).filter(|_| floor.withdraw()).count();
         let granted: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         let earned = floor.began.elapsed().as_secs_f64() * f64::from(PER_SECOND);
-        assert!(granted >= THERE && granted as f64 <= THERE as f64 + earned + 1.0, "{granted}");
+        assert!(granted >= SAVED_UP && granted as f64 <= SAVED_UP as f64 + earned + 1.0, "{granted}");
         while !floor.withdraw() {
             std::thread::yield_now();
         }
